@@ -88,15 +88,22 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
 async def _module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
     """The Store Instances Response Module with its links mapped, and its media type; empty if there is
     none. Raises Cut when it is malformed or breaks off."""
-    media = parse(answer.fields.get("content-type") or "")
-    if media is None or media.essence not in _MODULES:
+    labelled = answer.fields.get("content-type")
+    media = parse(labelled or "")
+    if labelled and (media is None or media.essence not in _MODULES):
         return "", b""
-    ours, mapped = _MODULES[media.essence]
     body = await whole(decoded(answer, links.upstream), MAX_ANSWER, links.upstream)
-    if not body:
+    essence = media.essence if media else _sniffed(body)
+    if not body or not essence:
         return "", b""
+    ours, mapped = _MODULES[essence]
     with faults_of(links.upstream):
         if len(body) <= PIECE:
             return ours, mapped(body, links.map_here)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
         return ours, await asyncio.to_thread(mapped, body, links.map_here)
+
+
+def _sniffed(body: bytes) -> str:
+    """What a module without a Content-Type is: Orthanc labels its refusals not at all."""
+    return {b"{": JSON, b"[": JSON, b"<": XML}.get(body.lstrip()[:1], "")

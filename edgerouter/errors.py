@@ -12,6 +12,7 @@ RouterError
 │   ├── ResponseTimeout 504   sent, but no response head in time
 │   ├── ProtocolError 502     what came back is not a legal or acceptable response
 │   ├── Refused 502           the upstream refused our own credentials
+│   ├── Received              the upstream's own error status, relayed in our words
 │   └── Cut 502               the response, or our request, broke off
 └── LoopDetected 508
 
@@ -150,3 +151,13 @@ class Refused(UpstreamError):
 
 class Cut(UpstreamError):
     token = "http_response_incomplete"
+
+
+class Received(UpstreamError):
+    """An upstream's own refusal: Proxy-Status carries received-status instead of an error token."""
+
+    token = ""
+
+    def __init__(self, status: int, *, upstream: str, fields: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(f"The archive answered with status {status}.", upstream=upstream, fields=fields)
+        self.status = status

@@ -77,6 +77,9 @@ class Archive(Protocol):
     def takes(self, transaction: Transaction) -> bool:
         """Whether a base URL for this transaction is configured."""
 
+    def url(self, outbound: Outbound) -> str:
+        """Where the request goes: what relative links in its answer are relative to."""
+
     def open(self, outbound: Outbound) -> AbstractAsyncContextManager[Answer]:
         """Send the request and hand over the response head; leaving the context closes the exchange,
         and gives the connection back only if the body was read to its end.

@@ -1,0 +1,108 @@
+"""edgerouter explain: for one request, which rule decides and why the others do not. Asks no upstream."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edgerouter.cli.common import GOOD, REFUSED, add_config, load_or_report
+from edgerouter.config import Config
+from edgerouter.config.problems import Mistake
+from edgerouter.config.rehearsal import at_site
+from edgerouter.config.values import moment
+from edgerouter.errors import RequestError
+from edgerouter.http.fields import Fields
+from edgerouter.routing.facts import Facts, asked
+from edgerouter.routing.router import Denial, Route, Verdict
+
+if TYPE_CHECKING:
+    from edgerouter.cli.common import Parsers
+
+_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
+
+
+def add_to(parsers: "Parsers") -> None:
+    parser = parsers.add_parser(
+        "explain", help="say what becomes of a request, and why; 1 when it is refused"
+    )
+    add_config(parser)
+    parser.add_argument("method", metavar="METHOD", type=str.upper)
+    parser.add_argument("url", metavar="URL", help="whole, or a path with or without the base path")
+    parser.add_argument("--client", metavar="IP", type=ip_address, help="the client's address")
+    parser.add_argument("--header", metavar="'A: b'", action="append", type=_field, default=[])
+    parser.add_argument("--at", metavar="TIME", type=_moment, help="22:30, 'sat 22:30' or '2025-11-22 22:30'")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = load_or_report(arguments.config, sys.stderr)
+    if config is None:
+        return REFUSED
+    try:
+        request = asked(arguments.method, _below_root(arguments.url, config))
+    except RequestError as error:
+        print(f"refused before any rule: {error.status} {error.detail}")
+        return REFUSED
+    now = _now(arguments.at, config.server.time_zone)
+    facts = request.facts(now=now, fields=Fields(arguments.header), client=arguments.client)
+    router = config.router()
+    decision = router.decide(facts)
+    print("\n".join([_seen(facts), *_told(router.explain(facts)), _decided(decision)]))
+    return REFUSED if isinstance(decision, Denial) else GOOD
+
+
+def _seen(facts: Facts) -> str:
+    level = f", level {facts.level}" if facts.level else ""
+    return f"transaction {facts.transaction}{level}, resource {facts.kind}"
+
+
+def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    decided = False
+    for verdict in verdicts:
+        if verdict.unmet is not None:
+            yield f"rule {verdict.rule.name}: no, {verdict.unmet}"
+        elif decided:
+            yield f"rule {verdict.rule.name}: would match, but an earlier rule decides"
+        else:
+            yield f"rule {verdict.rule.name}: matches and decides"
+            decided = True
+    if not decided:
+        yield "no rule matches: the default decides"
+
+
+def _decided(decision: Route | Denial) -> str:
+    if isinstance(decision, Denial):
+        return f"denied: {decision.status} {decision.reason}"
+    return f"upstreams: {', '.join(decision.upstreams)}"
+
+
+def _below_root(url: str, config: Config) -> str:
+    """The raw path and query below the DICOMweb root; a path that has no base path is taken as it is."""
+    target = re.sub(r"\Ahttps?://[^/?#]*", "", url).partition("#")[0]
+    for root in (urlsplit(config.server.public_url or "").path, config.server.base_path):
+        if root and re.match(re.escape(root) + r"(?:[/?]|\Z)", target):
+            return target.removeprefix(root)
+    return target
+
+
+def _now(at: datetime | None, zone: tzinfo | None) -> datetime:
+    return at_site(at, zone) if at else datetime.now().astimezone()
+
+
+def _moment(text: str) -> datetime:
+    """A bare time of day means today."""
+    try:
+        return moment(f"{datetime.now():%Y-%m-%d} {text}" if _CLOCK.match(text) else text)
+    except Mistake as mistake:
+        raise argparse.ArgumentTypeError(f"{mistake.what}; {mistake.fix}") from None
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError("write it as 'Name: value'")
+    return name.strip(), value.strip()

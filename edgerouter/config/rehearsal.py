@@ -1,0 +1,57 @@
+"""Rule tests: each request of a rule file put to the router, without asking any upstream."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+
+from edgerouter.config.config import Config, Located
+from edgerouter.config.problems import Problem
+from edgerouter.config.rules import DEFAULT, Expect, RuleTest
+from edgerouter.config.values import A_MONDAY
+from edgerouter.http.fields import Fields
+from edgerouter.routing.facts import Facts
+from edgerouter.routing.router import Denial, Route, Router
+
+A_MONDAY_NOON = A_MONDAY + timedelta(hours=12)
+
+
+def rehearse(config: Config) -> tuple[Problem, ...]:
+    """One problem for each rule test whose outcome is not the one expected."""
+    router = config.router()
+    failed = (_failed(located, router, config.server.time_zone) for located in config.tests)
+    return tuple(problem for problem in failed if problem)
+
+
+def at_site(when: datetime, zone: tzinfo | None) -> datetime:
+    """A naive time as the site's, the system's own where `zone` is None; an aware one as it is."""
+    if when.tzinfo is not None:
+        return when
+    return when.replace(tzinfo=zone) if zone else when.astimezone()
+
+
+def facts_of(test: RuleTest, zone: tzinfo | None) -> Facts:
+    now = at_site(test.at or A_MONDAY_NOON, zone)
+    return test.request.facts(now=now, fields=Fields(test.header.items()), client=test.client)
+
+
+def _failed(located: Located, router: Router, zone: tzinfo | None) -> Problem | None:
+    facts = facts_of(located.test, zone)
+    verdicts = router.explain(facts)
+    rule = next((verdict.rule.name for verdict in verdicts if verdict.unmet is None), DEFAULT)
+    expect = located.test.expect
+    differences = list(_differences(expect, rule, router.decide(facts)))
+    if not differences:
+        return None
+    reasons = [f"{v.rule.name}: {v.unmet}" for v in verdicts if v.rule.name == expect.rule and v.unmet]
+    place = f"tests[{located.number}]"
+    return Problem(located.file, located.line, place, ", ".join(differences), "; ".join(reasons))
+
+
+def _differences(expect: Expect, rule: str, decision: Route | Denial) -> Iterator[str]:
+    if expect.rule and expect.rule != rule:
+        yield f"expected rule {expect.rule}, got {rule}"
+    denied = decision.status if isinstance(decision, Denial) else None
+    if expect.denied and expect.denied != denied:
+        yield f"expected a denial with {expect.denied}, got {denied or 'a route'}"
+    upstreams = decision.upstreams if isinstance(decision, Route) else ()
+    if expect.upstreams and expect.upstreams != upstreams:
+        yield f"expected upstreams {', '.join(expect.upstreams)}, got {', '.join(upstreams) or 'a denial'}"

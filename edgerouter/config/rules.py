@@ -1,0 +1,221 @@
+"""Rule files: what a person may write in a rule and in a rule test, compiled for the router."""
+
+import re
+from datetime import tzinfo
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic.types import StringConstraints
+
+from edgerouter.config.problems import Mistake, did_you_mean, shown
+from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef
+from edgerouter.config.values import AddressText, MomentText, Name, NetworkText, WindowText
+from edgerouter.dicomweb.resource import Kind, Level, Transaction
+from edgerouter.errors import RequestError
+from edgerouter.routing.attributes import attribute, keywords
+from edgerouter.routing.conditions import (
+    Condition,
+    OnClient,
+    OnField,
+    OnLevel,
+    OnQuery,
+    OnResource,
+    OnTime,
+    OnTransaction,
+    Wildcard,
+)
+from edgerouter.routing.facts import Asked, asked
+from edgerouter.routing.router import Denial, Route, Rule
+from edgerouter.routing.schedule import ALL_DAY, DAYS, Schedule
+
+T = TypeVar("T")
+AnyOf = Annotated[tuple[T, ...], OneOrMany()]
+"""One value or a list; any of them will do."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")  # RFC 9110 §5.6.2
+DEFAULT = "default"  # what a rule test calls the outcome when no rule matched
+STATUSES = (403, 404, 405, 410, 429, 451, 503)
+KindWord = Literal[
+    "collection",
+    "dicom",
+    "metadata",
+    "frames",
+    "bulkdata",
+    "pixeldata",
+    "rendered",
+    "thumbnail",
+    "volume",
+    "wado-uri",
+]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _attribute(value: object) -> str:
+    text = str(value)
+    name = attribute(text)
+    if name is None:
+        fix = did_you_mean(text, keywords()) or "write a keyword of PS3.6 or eight hex digits"
+        raise Mistake(f"unknown attribute {shown(text)}", fix)
+    return name
+
+
+def _status(value: object) -> int:
+    text = str(value)
+    if text not in map(str, STATUSES):
+        fix = f"choose of {', '.join(map(str, STATUSES))}"
+        raise Mistake(f"{shown(text)} is no status for a denial", fix)
+    return int(text)
+
+
+def _request(value: object) -> Asked:
+    method, _, target = str(value).partition(" ")
+    if not method.isupper() or not target.startswith("/"):
+        raise Mistake("is not a request", 'write it as "GET /studies?PatientID=123", below the DICOMweb root')
+    try:
+        return asked(method, target)
+    except RequestError as error:
+        what = f"the router itself refuses this request: {error.detail}"
+        raise Mistake(what, "no rule is asked, remove the test") from None
+
+
+def _field_name(value: object) -> str:
+    text = str(value)
+    if not _TOKEN.match(text):
+        raise Mistake(f"{shown(text)} is not the name of a header field", "write it as X-Site")
+    return text.lower()
+
+
+Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema({"type": "string"})]
+Status = Annotated[int, PlainValidator(_status), WithJsonSchema({"enum": list(STATUSES)})]
+RequestText = Annotated[Asked, PlainValidator(_request), WithJsonSchema({"type": "string"})]
+FieldName = Annotated[str, PlainValidator(_field_name), WithJsonSchema({"type": "string"})]
+# Editors read 123 as a number; to us every value is the text that stands there.
+Pattern = Annotated[str, StringConstraints(max_length=256), WithJsonSchema({"type": ["string", "number"]})]
+
+
+class Match(Section):
+    """What a request must be; every key that is given has to hold, and any one of a key's values will do."""
+
+    later = frozenset({"dataset", "identity"})
+
+    transaction: AnyOf[Literal["search", "retrieve", "store", "wado-uri"]] = ()
+    """`retrieve` holds for WADO-URI too."""
+    level: AnyOf[Level] = ()
+    resource: AnyOf[KindWord] = ()
+    """The last word of the path; `dicom` is whole objects, `collection` what is searched or stored into."""
+    query: Annotated[dict[Attribute, AnyOf[Pattern]], Field(min_length=1)] = Field(default_factory=dict)
+    """Keyword or tag → value, with * and ?. The UIDs of the path count; case matters but in person names."""
+    header: Annotated[dict[FieldName, AnyOf[Pattern]], Field(min_length=1)] = Field(default_factory=dict)
+    """Field name → value, with * and ?; case matters."""
+    client: AnyOf[NetworkText] = ()
+    """The client's network."""
+    time: AnyOf[WindowText] = ()
+    """In the site's time zone: "22:00-06:00" belongs to the day it began."""
+    days: AnyOf[Day] = ()
+
+    def conditions(self, zone: tzinfo | None) -> tuple[Condition, ...]:
+        """The conditions of the keys that are given, in the order above."""
+        found: list[Condition] = []
+        if self.transaction:
+            found.append(OnTransaction(frozenset(map(Transaction, self.transaction))))
+        if self.level:
+            found.append(OnLevel(frozenset(self.level)))
+        if self.resource:
+            found.append(OnResource(frozenset(map(Kind, self.resource))))
+        found += [OnQuery.of(name, values) for name, values in self.query.items()]
+        found += [OnField(name, tuple(map(Wildcard, values))) for name, values in self.header.items()]
+        if self.client:
+            found.append(OnClient(self.client))
+        if self.time or self.days:
+            days = frozenset(map(DAYS.index, self.days or DAYS))
+            found.append(OnTime(Schedule(self.time or (ALL_DAY,), days, zone)))
+        return tuple(found)
+
+
+class RouteTo(Section):
+    """Where a matching request goes."""
+
+    later = frozenset({"deadline", "partial", "store", "promote", "max_stale"})
+
+    upstreams: AnyOf[UpstreamRef]
+    """The upstreams that may be asked, the preferred one first."""
+
+
+class Deny(Section):
+    """How a matching request is refused."""
+
+    status: Status = 403
+    reason: Annotated[str, StringConstraints(pattern=r"^[^\n\t]{1,200}$")] = "Refused by a rule."
+    """Told to the client."""
+
+
+class RuleConfig(Section):
+    """One rule; `match: {}` matches every request."""
+
+    name: Name
+    match: Match
+    route: RouteTo | None = None
+    deny: Deny | None = None
+
+    @model_validator(mode="after")
+    def _one_consequence(self) -> Self:
+        if self.name == DEFAULT:
+            raise Mistake(f"{DEFAULT} is what no rule at all is called", "choose another name")
+        if (self.route is None) is (self.deny is None):
+            raise Mistake("needs exactly one of route and deny", "keep one consequence")
+        return self
+
+    def compile(self, zone: tzinfo | None) -> Rule:
+        """The rule as the router knows it, its times in `zone`."""
+        consequence: Route | Denial
+        if self.deny:
+            consequence = Denial(self.deny.status, self.deny.reason)
+        else:
+            consequence = Route(self.route.upstreams if self.route else (), self.name)
+        return Rule(self.name, self.match.conditions(zone), consequence)
+
+
+class Expect(Section):
+    """What must come of a request; only what is written is compared."""
+
+    rule: RuleRef | None = None
+    """The rule that decides, or `default`."""
+    upstreams: AnyOf[UpstreamRef] = ()
+    denied: Status | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.rule or self.upstreams or self.denied):
+            raise Mistake("expects nothing", "write rule, upstreams or denied")
+        return self
+
+
+class RuleTest(Section):
+    """One request and what must come of it, run by `edgerouter check`."""
+
+    request: RequestText
+    """Method and path below the DICOMweb root: "GET /studies?PatientID=123"."""
+    client: AddressText | None = None
+    header: dict[FieldName, str] = Field(default_factory=dict)
+    at: MomentText | None = None
+    """In the site's time zone: "2025-11-22 23:30" or "sat 23:30"; without it, a Monday noon."""
+    expect: Expect
+
+
+class RuleFile(Section):
+    """A file of rules in their order, with tests."""
+
+    rules: tuple[RuleConfig, ...]
+    tests: tuple[RuleTest, ...] = ()
+
+
+def rules_in(data: Any) -> list[Any]:
+    """The rules of a rule file that may be wrong otherwise, before validation."""
+    rules = data.get("rules") if isinstance(data, dict) else None
+    return rules if isinstance(rules, list) else []
+
+
+def names(data: Any) -> list[str | None]:
+    """The names of these rules, None where a rule has none."""
+    found = [rule.get("name") if isinstance(rule, dict) else None for rule in rules_in(data)]
+    return [name if isinstance(name, str) else None for name in found]

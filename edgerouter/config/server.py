@@ -1,0 +1,61 @@
+"""The `server` section: where we listen, who we are to clients, and how much we take."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from edgerouter.config.problems import Mistake
+from edgerouter.config.section import Section, written
+from edgerouter.config.urls import BasePath, BaseUrl, Host, Origin
+from edgerouter.config.values import Count, Duration, NetworkText, Port, Size, ZoneName
+
+
+def _any_origin_alone(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in origins and len(origins) > 1:
+        raise Mistake('"*" stands beside other origins', 'write ["*"] alone, or only the origins')
+    return origins
+
+
+class Cors(Section):
+    """Cross-origin access for viewers in browsers; credentials are never allowed across origins."""
+
+    origins: Annotated[tuple[Origin, ...], AfterValidator(_any_origin_alone)] = ()
+    """Exact origins such as https://viewer.example, or "*" alone."""
+
+
+class Limits(Section):
+    """Bounds on what one client may ask of the router."""
+
+    max_body: Size = written("20 GB")
+    """Bytes of one request body."""
+    max_head: Size = written("64 KB")
+    """Bytes of one request head, request line included."""
+    max_connections: Count = 1000
+    """Client connections at a time."""
+    request_head_timeout: Duration = written("10s")
+    """Time for a request head to arrive whole."""
+    write_timeout: Duration = written("60s")
+    """Time for a client to take one write."""
+    max_search_answer: Size = written("64 MB")
+    """Bytes of one upstream's answer to one search."""
+
+
+class ServerConfig(Section):
+    """The router as its clients see it."""
+
+    later = frozenset({"admin"})
+
+    host: Host = "127.0.0.1"
+    """The address to listen on."""
+    port: Port = 8080
+    """0 takes any free port."""
+    base_path: BasePath = "/dicomweb"
+    """The path of the DICOMweb root."""
+    public_url: BaseUrl | None = None
+    """The DICOMweb root as clients see it; without it, from a trusted proxy's fields, else from Host."""
+    trusted_proxies: tuple[NetworkText, ...] = ()
+    """Networks whose Forwarded and X-Forwarded-* fields are believed."""
+    time_zone: ZoneName | None = None
+    """The site's IANA time zone, for rules on time; without it, the system's."""
+    cors: Cors = Cors()
+    limits: Limits = Limits()

@@ -1,0 +1,31 @@
+"""Attribute names as a query spells them (PS3.18 §8.3.4): keyword or tag, also inside sequences, made one."""
+
+import re
+
+from pydicom.datadict import dictionary_VR, keyword_dict, keyword_for_tag
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
+
+
+def attribute(name: str) -> str | None:
+    """The attribute's one name: keywords joined by dots, upper-case hex for tags outside PS3.6; else None."""
+    steps = [_step(step) for step in name.split(".")]
+    known = [step for step in steps if step is not None]
+    return ".".join(known) if len(known) == len(steps) else None
+
+
+def is_person_name(name: str) -> bool:
+    """Whether the attribute's VR is PN, whose matching may ignore case (PS3.4 §C.2.2.2.1.1)."""
+    keyword = name.rpartition(".")[2]
+    return keyword in keyword_dict and dictionary_VR(keyword) == "PN"
+
+
+def keywords() -> tuple[str, ...]:
+    """Every keyword of PS3.6, for suggestions."""
+    return tuple(keyword for keyword in keyword_dict if keyword)
+
+
+def _step(text: str) -> str | None:
+    if _TAG.match(text):
+        return keyword_for_tag(int(text, 16)) or text.upper()
+    return text if text and text in keyword_dict else None  # PS3.6 has retired elements without one

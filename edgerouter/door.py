@@ -66,7 +66,7 @@ class Door:
             )
         )
         async with connection_of(scope).while_here():
-            reply = await self._service.answer(inbound, route.upstreams)
+            reply = await self._service.answer(inbound, route)
         if request.transaction is Transaction.STORE and not body.consumed:
             reply.close = True
         sent = await send_reply(reply, scope, send, write_timeout=self._way.write_timeout)

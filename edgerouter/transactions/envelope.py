@@ -3,13 +3,13 @@
 The decision is made from the answer's head and, where a lone part has to leave its multipart wrapper, from
 that part's head. Bytes inside a part are never touched, only documents that carry links (law 1)."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import Wish, content_type_of_multipart, multipart_content_type
 from edgerouter.dicomweb.multipart import new_boundary
-from edgerouter.dicomweb.resource import Kind, Transaction
+from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.xml_links import metadata_links, retrieve_urls
 from edgerouter.errors import ProtocolError
 from edgerouter.http.coding import accepts_gzip

@@ -4,20 +4,21 @@ What a source could not say is kept beside what the others said: an outcome per 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace
 
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.json_rows import ArraySplitter
+from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.merge import Row, RowError, read
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import ProtocolError, Received, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.passage import check_type, raise_for_status, request_fields
+from edgerouter.transactions.passage import check_type, request_fields
 from edgerouter.transactions.rewrite import faults_of, inflated
+from edgerouter.transactions.spelling import spelling
 from edgerouter.upstream.profile import spell_accept
 from edgerouter.upstream.seam import Answer, Archive, Outbound
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 PAGE = 5000  # rows asked of a source that sets no limit of its own
 MAX_ROWS = 20_000  # rows taken from one source: beyond, order and union would be guesses, so it is said
 MAX_PAGE_BYTES = 64 << 20
+ANY_JSON = (Wish("application/dicom+json", None, False, 1.0),)
 
 
 @dataclass(slots=True)
@@ -81,11 +83,11 @@ async def _ask(
 
 
 async def _read_pages(source: Source, archive: Archive, inbound: Inbound, wanted: SearchQuery) -> None:
-    size = archive.profile.page_size(inbound.resource.level) or PAGE
+    size = archive.profile.limit_max or PAGE
     seen: set[tuple[str, ...]] = set()
     asked = 0
     while True:
-        page = await _page(source, archive, inbound, replace(wanted, limit=size, offset=asked or None))
+        page = await _page(source, archive, inbound, wanted.page(size, asked or None))
         new = [row for row in page if row.key not in seen]
         source.rows += new
         seen.update(row.key for row in new)
@@ -104,11 +106,11 @@ async def _page(source: Source, archive: Archive, inbound: Inbound, wanted: Sear
         "GET",
         Transaction.SEARCH,
         resource.path,
-        query.emit(wanted, profile.spelling(resource.level)),
-        request_fields(inbound, spell_accept(profile, resource.kind, resource.level, query.JSON), coded=True),
+        query.emit(wanted, spelling(profile, resource.level)),
+        request_fields(inbound, spell_accept(profile, resource.kind, resource.level, ANY_JSON), coded=True),
     )
     async with archive.open(outbound) as answer:
-        raise_for_status(answer, archive.name)
+        _check_status(answer, archive.name)
         source.warnings += [line for line in answer.fields.all("warning") if line not in source.warnings]
         if answer.status == 204:
             return []
@@ -118,7 +120,14 @@ async def _page(source: Source, archive: Archive, inbound: Inbound, wanted: Sear
         return [row async for row in _rows(answer, archive.name, inbound)]
 
 
-async def _rows(answer: Answer, upstream: str, inbound: Inbound):  # type: ignore[no-untyped-def]
+def _check_status(answer: Answer, upstream: str) -> None:
+    if answer.status >= 400:
+        raise Received(answer.status, upstream=upstream)
+    if answer.status not in (200, 204):
+        raise ProtocolError("The archive answered a search with an odd status.", upstream=upstream)
+
+
+async def _rows(answer: Answer, upstream: str, inbound: Inbound) -> AsyncGenerator[Row, None]:
     splitter = ArraySplitter(total_limit=MAX_PAGE_BYTES)
     coded = answer.fields.get("content-encoding") == "gzip"
     empty = True

@@ -11,9 +11,17 @@ import msgspec
 
 from edgerouter.dicomweb.merge import Row, RowError, read
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
-from edgerouter.errors import NotFound, Received, ResponseTimeout, RouterError, UpstreamError
+from edgerouter.errors import (
+    NotFound,
+    Overloaded,
+    ProtocolError,
+    Received,
+    ResponseTimeout,
+    RouterError,
+    UpstreamError,
+)
 from edgerouter.http.fields import Fields
-from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.federation import ANY_JSON
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.upstream.profile import spell_accept
@@ -33,6 +41,29 @@ class Survey:
     failed: dict[str, RouterError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The study (series ""), or the series, that is looked for."""
+
+    study: str
+    series: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.study, self.series) if self.series else (self.study,)
+
+    @property
+    def collection(self) -> Resource:
+        if self.series:
+            return Resource(Kind.COLLECTION, Level.SERIES, self.study)
+        return Resource(Kind.COLLECTION, Level.STUDY)
+
+    @property
+    def query(self) -> str:
+        tag, uid = ("SeriesInstanceUID", self.series) if self.series else ("StudyInstanceUID", self.study)
+        return f"{tag}={uid}&limit=1"
+
+
 class Holders:
     """Answers "which of these upstreams has it", asking only when nobody told before."""
 
@@ -40,27 +71,23 @@ class Holders:
         self._archives = archives
         self._locations = locations
 
-    async def of(self, inbound: Inbound, upstreams: Sequence[str]) -> list[Upstream]:
-        """The upstreams to retrieve from, the best first; never empty.
+    async def of(self, study: str, series: str, able: Sequence[str]) -> list[Upstream]:
+        """Those of the able upstreams that hold the study (series ""), or the series; the best first.
 
         Raises NotFound when all of them said that they have nothing of it, else the failure of one
-        that could not say."""
-        able = [name for name in upstreams if self._archives[name].takes(Transaction.RETRIEVE)]
-        if not able:
-            raise NotFound("No upstream of this route answers retrieves.")
-        study, series = inbound.resource.study or "", inbound.resource.series or ""
+        that could not say. A lone upstream is not asked: its answer to the request itself tells."""
         known = self._locations.holders(study, series, able)
         if not known and len(able) > 1:
-            known = await self._survey(inbound, able)
-        names = known or able
+            known = await self._survey(study, series, able)
+        names = known or list(able)
         healthy = [name for name in names if self._archives[name].healthy]
         return [self._archives[name] for name in healthy + [name for name in names if name not in healthy]]
 
-    async def _survey(self, inbound: Inbound, able: Sequence[str]) -> list[str]:
+    async def _survey(self, study: str, series: str, able: Sequence[str]) -> list[str]:
         survey = Survey()
-        asking = [name for name in able if self._archives[name].searchable]
+        asking = [name for name in able if self._archives[name].takes(Transaction.SEARCH)]
         blind = [name for name in able if name not in asking]
-        await self._ask(inbound, asking, survey)
+        await self._ask(Subject(study, series), asking, survey)
         ranked = sorted(survey.holds, key=lambda name: (-survey.holds[name], able.index(name)))
         if ranked or blind:
             return [*ranked, *blind]
@@ -68,11 +95,11 @@ class Holders:
             raise next(iter(survey.failed.values()))
         raise NotFound("No archive of this route holds the study.")
 
-    async def _ask(self, inbound: Inbound, names: Sequence[str], survey: Survey) -> None:
+    async def _ask(self, subject: Subject, names: Sequence[str], survey: Survey) -> None:
         """Ask all at once; a first yes shortens the wait for the rest to a moment of grace."""
         async with asyncio.TaskGroup() as group:
             found = asyncio.Event()
-            tasks = [group.create_task(self._probe(inbound, name, survey, found)) for name in names]
+            tasks = [group.create_task(self._probe(subject, name, survey, found)) for name in names]
             waiter = group.create_task(found.wait())
             all_done = group.create_task(_all(tasks))
             await asyncio.wait([waiter, all_done], return_when=asyncio.FIRST_COMPLETED)
@@ -81,13 +108,10 @@ class Holders:
             for task in (*tasks, waiter, all_done):
                 task.cancel()
 
-    async def _probe(self, inbound: Inbound, name: str, survey: Survey, found: asyncio.Event) -> None:
-        archive = self._archives[name]
-        resource = inbound.resource
-        study, series = resource.study or "", resource.series or ""
+    async def _probe(self, subject: Subject, name: str, survey: Survey, found: asyncio.Event) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                rows = await _probe_rows(archive, resource)
+                rows = await _probe_rows(self._archives[name], subject)
         except TimeoutError:
             survey.failed[name] = ResponseTimeout("The archive did not answer in time.", upstream=name)
         except Received as error:
@@ -95,14 +119,14 @@ class Holders:
                 survey.lacks.append(name)
             else:
                 survey.failed[name] = error
-        except UpstreamError as error:
+        except (UpstreamError, Overloaded) as error:
             survey.failed[name] = error
         else:
             if not rows:
                 survey.lacks.append(name)
                 return
             survey.holds[name] = rows[0].count()
-            self._locations.learn(study, series, name, rows[0].count())
+            self._locations.learn(subject.study, subject.series, name, rows[0].count())
             found.set()
 
 
@@ -111,27 +135,24 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
 
 
-async def _probe_rows(archive: Upstream, resource: Resource) -> list[Row]:
-    """The rows by which an archive says that it has the study, or the series, of a resource."""
-    level = Level.SERIES if resource.series else Level.STUDY
-    collection = Resource(Kind.COLLECTION, level, resource.study if resource.series else None)
-    tag, uid = ("SeriesInstanceUID", resource.series) if resource.series else ("StudyInstanceUID", resource.study)
-    accept = spell_accept(archive.profile, Kind.COLLECTION, level, ())
+async def _probe_rows(archive: Upstream, subject: Subject) -> list[Row]:
+    """The rows by which an archive says that it has the study, or the series."""
+    collection = subject.collection
+    accept = spell_accept(archive.profile, collection.kind, collection.level, ANY_JSON)
     outbound = Outbound(
-        "GET", Transaction.SEARCH, collection.path, f"{tag}={uid}&limit=1", Fields([("accept", accept)])
+        "GET", Transaction.SEARCH, collection.path, subject.query, Fields([("accept", accept)])
     )
     async with archive.open(outbound) as answer:
         if answer.status >= 400:
             raise Received(answer.status, upstream=archive.name)
-        if answer.status == 204:
-            return []
         body = bytearray()
         async for chunk in answer.chunks():
             body += chunk
             if len(body) > MAX_PROBE:
-                break
+                raise ProtocolError("The archive's answer is too long for one row.", upstream=archive.name)
     try:
         raws = msgspec.json.decode(body, type=list[msgspec.Raw]) if body else []
-        return [read(bytes(raw), collection, archive.name) for raw in raws[:1]]
-    except (msgspec.DecodeError, RowError):
-        return []
+        rows = [read(bytes(raw), collection, archive.name) for raw in raws]
+    except (msgspec.DecodeError, RowError) as error:
+        raise ProtocolError("The archive's answer is no list of matches.", upstream=archive.name) from error
+    return [row for row in rows if row.key == subject.key]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.accept import wishes
+from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox

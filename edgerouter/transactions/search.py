@@ -1,11 +1,12 @@
 """Search over one upstream (passed through) or several (merged, ordered, sliced from a snapshot)."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
-from edgerouter.dicom.json_model import json_to_xml
+from edgerouter.dicom.xml_model import json_to_xml
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.matching import keeps
+from edgerouter.dicomweb.filters import Filter
 from edgerouter.dicomweb.media import Wish, multipart_content_type
 from edgerouter.dicomweb.merge import Row, merge
 from edgerouter.dicomweb.multipart import closing, delimiter, new_boundary
@@ -27,7 +28,9 @@ from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
 
-DEADLINE = 10.0  # seconds, when the route does not say
+_UNSUPPORTED = re.compile(
+    r"The (?:fuzzymatching|emptyvaluematching|multiplevaluematching) parameter is not supported\.[^\"]*"
+)
 
 
 class Search:
@@ -43,13 +46,14 @@ class Search:
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to a search that these upstreams may answer; raises errors.RouterError."""
-        able = [archive for name in route.upstreams if (archive := self._archives[name]).takes(Transaction.SEARCH)]
+        archives = [self._archives[name] for name in route.upstreams]
+        able = [archive for archive in archives if archive.takes(Transaction.SEARCH)]
         if not able:
             raise NotFound("No upstream of this route can be searched.")
         if len(able) == 1:
             return await relay(inbound, able[0], self._box)
         wanted = wishes_of(inbound)
-        asked = query.parse(inbound.query, inbound.resource)
+        asked = query.parse(inbound.query)
         snapshot = await self._snapshot(inbound, asked, able, route)
         return _page(inbound, asked, snapshot, wanted)
 
@@ -58,18 +62,19 @@ class Search:
     ) -> Snapshot:
         offset = asked.offset or 0
         names = tuple(archive.name for archive in able)
-        key = (inbound.resource, inbound.public, query.identity(asked), names)
+        key = (inbound.resource, inbound.public, asked.page(None, None), names)
         kept = None if inbound.bypass and not offset else self._snapshots.get(key, offset)
         if kept is not None:
             return kept
         sources = await self._ask(inbound, asked, able, route)
-        rows = [row for source in sources for row in self._kept(source, asked)]
+        kept_rows = Filter(asked)
+        rows = [row for source in sources for row in _kept(source, kept_rows)]
         level = inbound.resource.level or Level.STUDY
         matches = merge(rows, level, inbound.public, names)
         for match in matches:
             if match.conflict:
                 CONFLICTS.inc()
-                logger.warning("one %s UID names different patients at %s", level, " and ".join(match.sources))
+                logger.warning("a %s has other patients at %s", level, " and ".join(match.sources))
             for name in match.sources:
                 series = match.key[1] if len(match.key) > 1 else ""
                 self._locations.learn(match.key[0], series, name, match.counts[name])
@@ -84,7 +89,7 @@ class Search:
     ) -> list[Source]:
         """Outcomes of all; an ejected upstream is named without being waited for, unless all are."""
         healthy = [archive for archive in able if archive.healthy] or list(able)
-        sources = await ask_all(inbound, healthy, asked, route.deadline or DEADLINE)
+        sources = await ask_all(inbound, healthy, asked, route.deadline)
         for archive in able:
             if archive not in healthy:
                 resting = Overloaded("The archive is resting after failures.", upstream=archive.name)
@@ -92,25 +97,26 @@ class Search:
         failed = [source for source in sources if source.error is not None]
         if len(failed) == len(sources):
             raise all_failed(sources)
-        if failed and route.partial == "fail":
+        if failed and route.strict:
             raise _incomplete(failed)
         return sources
 
-    def _kept(self, source: Source, asked: SearchQuery) -> list[Row]:
-        """The rows that match the identity keys asked for: a source may legally ignore a key, and then
-        answers with other patients' studies (law 6)."""
-        kept = [row for row in source.rows if keeps(row.tags, asked)]
-        if len(kept) < len(source.rows):
-            ROWS_DROPPED.labels(source.name, "unmatched").inc(len(source.rows) - len(kept))
-            logger.warning("upstream %s ignores a match key: rows that do not match were dropped", source.name)
-        return kept
+
+def _kept(source: Source, matching: Filter) -> list[Row]:
+    """The rows that match the identity keys asked for: a source may legally ignore a key, and then
+    answers with other patients' studies (law 6)."""
+    kept = [row for row in source.rows if matching(row.tags)]
+    if len(kept) < len(source.rows):
+        ROWS_DROPPED.labels(source.name, "unmatched").inc(len(source.rows) - len(kept))
+        logger.warning("upstream %s ignores a match key: rows that do not match were dropped", source.name)
+    return kept
 
 
 def _incomplete(failed: Sequence[Source]) -> RouterError:
     error = failed[0].error
     assert error is not None
     names = ", ".join(f"{source.name} ({source.outcome})" for source in failed)
-    failure = RouterError(f"The rule wants every archive's answer; missing: {names}.", upstream=failed[0].name)
+    failure = RouterError(f"The rule wants every archive; missing: {names}.", upstream=failed[0].name)
     failure.status, failure.token = (504 if error.status == 504 else 502), error.token
     return failure
 
@@ -122,12 +128,19 @@ def _warnings(sources: Sequence[Source], public: str) -> list[str]:
             why = f"Source {source.name} did not answer ({source.outcome}); results may be incomplete"
             found.append(f"299 {public}: {why}")
         if source.truncated:
-            found.append(f"299 {public}: Source {source.name} has more matches than were taken; narrow the query")
+            more = f"Source {source.name} has more matches than were taken; narrow the query"
+            found.append(f"299 {public}: {more}")
         for line in source.warnings:
-            text = query.unsupported_warning(line)
+            text = unsupported(line)
             if text and f"299 {public}: {text}" not in found:
                 found.append(f"299 {public}: {text}")
     return found
+
+
+def unsupported(line: str) -> str | None:
+    """The text by which a source says that it did not match as asked (PS3.18 §8.3.4), without its agent."""
+    found = _UNSUPPORTED.search(line)
+    return found[0] if found else None
 
 
 def _page(inbound: Inbound, asked: SearchQuery, snapshot: Snapshot, wanted: Sequence[Wish]) -> Reply:
@@ -166,5 +179,3 @@ def _xml(rows: Sequence[bytes], fields: Fields) -> Reply:
     body += closing(boundary)
     media = multipart_content_type("application/dicom+xml", boundary)
     return Reply(200, fields.set("content-type", media), bytes(body), length=len(body))
-
-

@@ -1,55 +1,45 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
-from edgerouter.dicomweb.resource import Kind, Transaction
+from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import MethodNotAllowed, NotFound
+from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
+from edgerouter.routing.router import Route
 from edgerouter.transactions.capabilities import capabilities
+from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.relay import relay
+from edgerouter.transactions.locations import Locations
+from edgerouter.transactions.retrieve import Retrieve
+from edgerouter.transactions.search import Search
+from edgerouter.transactions.snapshots import Snapshots
 from edgerouter.transactions.store import store
-from edgerouter.upstream.seam import Archive
-
-
-class Upstream(Archive, Protocol):
-    """An archive with what passive health thinks of it."""
-
-    @property
-    def healthy(self) -> bool: ...
+from edgerouter.transactions.upstreams import Upstream
 
 
 class Service:
-    """Answers routed requests; one instance for the app, no state of its own beyond its parts."""
+    """Answers routed requests; one instance for the app."""
 
     def __init__(self, archives: Mapping[str, Upstream], box: TokenBox) -> None:
         self._archives = archives
         self._box = box
+        self.locations = Locations()
+        self._search = Search(archives, box, self.locations, Snapshots())
+        self._retrieve = Retrieve(archives, box, Holders(archives, self.locations), self.locations)
 
-    async def answer(self, inbound: Inbound, upstreams: Sequence[str]) -> Reply:
-        """The reply to one request that may be answered by these upstreams only.
-
-        Raises errors.RouterError."""
+    async def answer(self, inbound: Inbound, route: Route) -> Reply:
+        """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""
         if inbound.transaction is Transaction.CAPABILITIES:
             return capabilities(inbound.fields.all("accept"), inbound.public)
-        archive = self._choose(inbound, upstreams)
+        if inbound.transaction is Transaction.SEARCH:
+            return await self._search.answer(inbound, route)
         if inbound.transaction is Transaction.STORE:
-            return await store(inbound, archive, self._box)
-        return await relay(inbound, archive, self._box)
+            return await self._store(inbound, route)
+        return await self._retrieve.answer(inbound, route)
 
-    def _choose(self, inbound: Inbound, upstreams: Sequence[str]) -> Upstream:
-        """The first healthy upstream that takes the transaction; a lone sick one is still asked."""
-        able = [archive for name in upstreams if (archive := self._archives[name]).takes(inbound.transaction)]
-        if inbound.resource.kind is Kind.TOKEN:
-            able = [archive for archive in able if self._box.target(inbound.resource.tail, archive.name)]
+    async def _store(self, inbound: Inbound, route: Route) -> Reply:
+        able = [name for name in route.upstreams if self._archives[name].takes(Transaction.STORE)]
         if not able:
-            raise _nobody(inbound)
-        return next((archive for archive in able if archive.healthy), able[0])
-
-
-def _nobody(inbound: Inbound) -> Exception:
-    if inbound.transaction is Transaction.STORE:
-        return MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
-    return NotFound("No upstream of this route has the resource.")
+            raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
+        return await store(inbound, self._archives[able[0]], self._box)

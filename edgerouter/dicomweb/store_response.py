@@ -109,8 +109,8 @@ def _reason(dataset: object, tag: str) -> int | None:
     """The code, which archives write as a number or as text."""
     for value in _values(dataset, tag):
         code = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
-        if isinstance(code, int) and 0 <= code <= 0xFFFF:
-            return int(code)
+        if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 0xFFFF:
+            return code
     return None
 
 

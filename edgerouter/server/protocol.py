@@ -8,7 +8,7 @@ and only then parsed; where a message ends is found here as well, and both must 
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -123,8 +123,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head = head
         self._parsed_head = self._parsed_all = False
         self._feed(head.plain())
-        if not self._parsed_head:
-            _doubt()
         content = Chunked() if head.length is None else Sized(head.length)
         self._surplus += self._take(content, rest)
         self._start_asgi_task(self.cycle, self.app)
@@ -135,8 +133,8 @@ class GuardedProtocol(HttpToolsProtocol):
         size = content.take(data)
         if size:
             self._feed(data[:size])
-        if content.done is not self._parsed_all:
-            _doubt()
+        if not self._parsed_head or content.done is not self._parsed_all:
+            raise Refusal(400, "framing", "It is in doubt where the request ends.")
         self._content = None if content.done else content
         return data[size:]
 
@@ -253,7 +251,3 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _doubt() -> NoReturn:
-    raise Refusal(400, "framing", "It is in doubt where the request ends.")

@@ -6,14 +6,14 @@ import httpx
 
 from edgerouter.errors import BadRequest
 
-_PATH = re.compile(r"(?:/[!$&'()*+,;=:@A-Za-z0-9._~%-]+)*/?\Z")
+_PATH = re.compile(r"(?:/(?:[!$&'()*+,;=:@A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)*/?\Z")
 _DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}\Z")
 _HIDDEN = re.compile(r"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
 _QUERY = re.compile(r"[\x21\x22\x24-\x7e]*\Z")  # visible ASCII without "#"
 
 
 def target(base: str, path: str, query: str = "") -> httpx.URL:
-    """`base` + `path` + "?" + `query`, all encoded already, and byte for byte so on the wire.
+    """`base` + `path` + "?" + `query`, all encoded already, and the path byte for byte so on the wire.
 
     Raises BadRequest for a path that could name something above or beside the base: dot segments, empty
     segments, encoded slashes, backslashes and controls.
@@ -22,10 +22,11 @@ def target(base: str, path: str, query: str = "") -> httpx.URL:
         raise BadRequest("The path cannot be sent on to an upstream.")
     if not _QUERY.match(query):
         raise BadRequest("The query is not percent-encoded.")
-    whole = (base.rstrip("/") if path else base) + path
-    url = httpx.URL(whole + (f"?{query}" if query else ""))
+    root = httpx.URL(base)
+    written = (root.raw_path.rstrip(b"/") if path else root.raw_path) + path.encode()
+    url = root.copy_with(raw_path=written + (f"?{query}".encode() if query else b""))
     # What the client library made of it has to be what was written.
-    if origin(url) != origin(httpx.URL(base)) or not whole.endswith(url.raw_path.partition(b"?")[0].decode()):
+    if origin(url) != origin(root) or url.raw_path.partition(b"?")[0] != written:
         raise BadRequest("The path cannot be sent on to an upstream.")
     return url
 

@@ -109,9 +109,10 @@ def test_a_link_that_is_no_legal_string_or_too_long_is_refused(url: bytes) -> No
 def test_a_link_that_never_ends_is_refused_before_it_fills_memory() -> None:
     links = BulkDataLinks(moved)
     links.feed(b'{"BulkDataURI":"')
+    for _ in range(15):
+        links.feed(b"x" * 4096)
     with pytest.raises(JsonError, match="64 KiB"):
-        for _ in range(20):
-            links.feed(b"x" * 4096)
+        links.feed(b"x" * 4096)
 
 
 def test_a_body_cut_within_a_link_is_not_whole() -> None:
@@ -161,7 +162,12 @@ def test_a_row_is_unchanged_but_for_its_own_retrieve_url() -> None:
 
 
 def test_mapping_adds_no_retrieve_url() -> None:
-    for row in (b"{}", b' {"00080061":{"vr":"CS"}}', b'{"00081190":{"vr":"UR"}}', b'{"00081190":{"Value":null}}'):
+    for row in (
+        b"{}",
+        b' {"00080061":{"vr":"CS"}}',
+        b'{"00081190":{"vr":"UR"}}',
+        b'{"00081190":{"Value":null}}',
+    ):
         assert retrieve_urls(row, moved) == row
 
 
@@ -196,7 +202,13 @@ def test_a_row_that_is_no_dataset_is_refused(row: bytes) -> None:
 
 
 def test_deeply_nested_values_are_passed_over() -> None:
-    row = b'{"00081140":' + b'{"Value":[' * 20 + b"1" + b"]}" * 20 + b'  ,"00081190":{"Value":["http://pacs/rs"]}}'
+    row = (
+        b'{"00081140":'
+        + b'{"Value":[' * 20
+        + b"1"
+        + b"]}" * 20
+        + b'  ,"00081190":{"Value":["http://pacs/rs"]}}'
+    )
     assert retrieve_urls(row, moved) == row.replace(b"http://pacs/rs", b"https://edge/dicomweb")
 
 
@@ -204,8 +216,8 @@ def test_deeply_nested_values_are_passed_over() -> None:
 
 STORED = (
     b'{"00081190":{"vr":"UR","Value":["http://pacs/rs/studies/1"]},"00081198":{"vr":"SQ","Value":[{"00081197":'
-    b'{"vr":"US","Value":[43264]},"00081190":{"vr":"UR","Value":["http://pacs/rs/x"]}}]},"00081199": {"vr":"SQ",'
-    b'"Value":[ {"00081155":{"vr":"UI","Value":["1.2"]},"00081190":{"vr":"UR","Value":["http://pacs/rs/i"]},'
+    b'{"vr":"US","Value":[43264]},"00081190":{"vr":"UR","Value":["http://pacs/rs/x"]}}]},"00081199": '
+    b'{"vr":"SQ","Value":[ {"00081155":{"vr":"UI","Value":["1.2"]},"00081190":{"vr":"UR","Value":["http://pacs/rs/i"]},'
     b'"04000561":{"vr":"SQ","Value":[{"00081190":{"vr":"UR","Value":["http://pacs/rs/x"]}}]}}, {}]}}'
 )
 

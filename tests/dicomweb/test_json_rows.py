@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ CUTS = st.lists(st.integers(0, 400), max_size=8)
 
 def pieces(document: bytes, cuts: list[int]) -> Iterator[bytes]:
     edges = [0, *sorted(min(cut, len(document)) for cut in cuts), len(document)]
-    return (document[a:b] for a, b in zip(edges, edges[1:], strict=False))
+    return (document[a:b] for a, b in pairwise(edges))
 
 
 def split(document: bytes, *, cuts: list[int] | None = None, **options: int) -> list[bytes]:

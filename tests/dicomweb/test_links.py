@@ -42,7 +42,9 @@ def test_a_link_into_the_study_tree_keeps_its_path_to_the_byte(base: str, path: 
     assert link(base + path) == PUBLIC + path
 
 
-@pytest.mark.parametrize("base", ["HTTP://PACS:8042/dicom-web", "http://LocalHost:80/rs", "http://localhost:/rs"])
+@pytest.mark.parametrize(
+    "base", ["HTTP://PACS:8042/dicom-web", "http://LocalHost:80/rs", "http://localhost:/rs"]
+)
 def test_scheme_host_and_default_port_are_compared_by_meaning(base: str) -> None:
     assert link(f"{base}/studies/1") == f"{PUBLIC}/studies/1"
 
@@ -168,7 +170,10 @@ def test_a_relative_link_without_a_request_to_resolve_it_is_left_alone() -> None
     assert LINKS.location("instances/4") is None
 
 
-@given(st.sampled_from([BASE, "http://localhost/rs", PUBLIC, "http://evil"]), st.text("/.?%2e1abc;=#@\\é ", max_size=12))
+@given(
+    st.sampled_from([BASE, "http://localhost/rs", PUBLIC, "http://evil"]),
+    st.text("/.?%2e1abc;=#@\\é ", max_size=12),
+)
 def test_mapping_twice_is_mapping_once(base: str, rest: str) -> None:
     once = link(base + rest)
     assert link(once) == once
@@ -183,7 +188,11 @@ def test_a_link_that_names_us_already_stays() -> None:
 
 @pytest.mark.parametrize(
     ("base", "public"),
-    [("http://front/pacs", "http://front"), ("http://front", "http://front/edge"), ("http://front/edge/a", "http://front/edge")],
+    [
+        ("http://front/pacs", "http://front"),
+        ("http://front", "http://front/edge"),
+        ("http://front/edge/a", "http://front/edge"),
+    ],
 )
 def test_the_deeper_of_two_bases_decides(base: str, public: str) -> None:
     links = LinkMap("a", (base,), public, BOX)

@@ -10,7 +10,9 @@ from edgerouter.errors import NotFound
 
 KEY = b"k" * 32
 BOX = TokenBox(KEY)
-OCTETS = st.text("abcZ09-._~!$&'()*+,;=:@", min_size=1) | st.sampled_from(["%2C", "%20", "%2F", "a%5Cb", "%C3%A9"])
+OCTETS = st.text("abcZ09-._~!$&'()*+,;=:@", min_size=1) | st.sampled_from(
+    ["%2C", "%20", "%2F", "a%5Cb", "%C3%A9"]
+)
 RELATIVES = st.builds(
     lambda parts, query: "".join(f"/{part}" for part in parts) + (f"?{query}" if query is not None else ""),
     st.lists(OCTETS, min_size=1, max_size=4),
@@ -98,7 +100,20 @@ def test_nothing_that_could_leave_the_base_is_sealed(relative: str) -> None:
 
 @pytest.mark.parametrize(
     "relative",
-    ["/", "/a", "/a/", "/a//b", "/..a/.b./...", "/a%2Fb", "/a%2520b", "/a;v=1,2", "?a=b", "/a?b=/../c", "/a?", "/a@b:80"],
+    [
+        "/",
+        "/a",
+        "/a/",
+        "/a//b",
+        "/..a/.b./...",
+        "/a%2Fb",
+        "/a%2520b",
+        "/a;v=1,2",
+        "?a=b",
+        "/a?b=/../c",
+        "/a?",
+        "/a@b:80",
+    ],
 )
 def test_what_can_only_be_below_the_base_is_sealed(relative: str) -> None:
     assert BOX.open(BOX.seal("a", relative)) == ("a", relative)

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgerouter.dicomweb.xml_links import BulkDataLinks, metadata_links, retrieve_urls, store_links
-from edgerouter.dicomweb.xml_scan import MAX_ATTRIBUTES, MAX_DEPTH, XmlError
+from edgerouter.dicomweb.xml_scan import MAX_ATTRIBUTES, MAX_DEPTH, XmlError, past_tag
 from tests.dicomweb.test_json_rows import CUTS, pieces
 
 URL = "http://pacs/rs/studies/1"
@@ -76,9 +76,10 @@ def test_a_token_is_let_go_as_soon_as_it_is_read() -> None:
 def test_a_token_without_end_is_refused_before_it_fills_memory() -> None:
     links = BulkDataLinks(moved)
     links.feed(b"<a><!-- ")
+    for _ in range(16):
+        links.feed(b"x" * 65_536)
     with pytest.raises(XmlError, match="token"):
-        for _ in range(40):
-            links.feed(b"x" * 65_536)
+        links.feed(b"x" * 65_536)
 
 
 def test_a_long_value_is_no_long_token() -> None:
@@ -150,8 +151,8 @@ STUDY = "<DicomAttribute tag='0020000d' vr='UI'/>"
 
 def own(url: str, prefix: str = "") -> str:
     return (
-        f'<{prefix}DicomAttribute tag="00081190" vr="UR" keyword="RetrieveURL"><{prefix}Value number="1">{url}'
-        f"</{prefix}Value></{prefix}DicomAttribute>"
+        f'<{prefix}DicomAttribute tag="00081190" vr="UR" keyword="RetrieveURL">'
+        f'<{prefix}Value number="1">{url}</{prefix}Value></{prefix}DicomAttribute>'
     )
 
 
@@ -177,7 +178,10 @@ def test_a_retrieve_url_is_taken_out() -> None:
 def test_only_the_rows_own_retrieve_url_is_mapped() -> None:
     new = OLD.replace(f"\n {URL}&#47;x ", "https://edge/dicomweb/studies/1/x")
     assert retrieve_urls(model(OLD + SEQUENCE), moved) == model(new + SEQUENCE)
-    for row in (model(MODALITY + SEQUENCE), model('<DicomAttribute tag="00081190"><Value/></DicomAttribute>')):
+    for row in (
+        model(MODALITY + SEQUENCE),
+        model('<DicomAttribute tag="00081190"><Value/></DicomAttribute>'),
+    ):
         assert retrieve_urls(row, moved) == row
 
 
@@ -198,3 +202,8 @@ def test_a_store_answer_names_us_for_the_study_and_each_stored_instance() -> Non
     answer = model(OLD + failed + SEQUENCE + deeper)
     new = OLD.replace(f"\n {URL}&#47;x ", "https://edge/dicomweb/studies/1/x")
     assert store_links(answer, moved) == model(new + failed + moved(SEQUENCE) + deeper)
+
+
+def test_an_offset_that_is_no_tag_is_refused() -> None:
+    with pytest.raises(XmlError):
+        past_tag(b"text", 0)

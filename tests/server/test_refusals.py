@@ -1,9 +1,11 @@
 """Refused at the front door: the client reads why, the connection ends, the application never hears of it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from edgerouter.server.head import Head, read_head
 from edgerouter.server.limits import Limits
 from edgerouter.server.protocol import LINGER
 from tests.support.apps import Recorder
@@ -126,6 +128,31 @@ async def test_a_refused_client_that_goes_on_sending_can_still_read_why() -> Non
 
         assert response.status == 400
         assert response.complete
+
+
+async def test_a_refused_client_that_has_left_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(Recorder()) as edge:
+        async with RawClient(edge.port) as client:
+            assert (await client.ask("/")).status == 200
+            await client.send(b"GET / HTTP/1.0\r\n\r\n")
+            client.reset()
+            await edge.quiet()
+
+        assert edge.refusals == ["version"]
+    assert caplog.records == []
+
+
+async def test_two_opinions_of_where_a_request_ends_are_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(raw: bytes, limits: Limits) -> Head:
+        return replace(read_head(raw, limits), length=2)
+
+    monkeypatch.setattr("edgerouter.server.protocol.read_head", mistaken)
+    app = Recorder()
+    async with listening(app) as edge, RawClient(edge.port) as client:
+        await client.send(post(b"Content-Length: 3\r\n", b"abc"))
+
+        assert (await client.response()).status == 400
+    assert app.scopes == []
 
 
 async def test_a_refused_client_that_does_not_leave_is_thrown_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Small ASGI applications that stand where the router would, and remember what reached them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
@@ -45,3 +46,18 @@ class Replying:
         except BaseException as error:
             self.raised.append(error)
             raise
+
+
+async def echo(scope: Scope, body: RequestBody) -> Reply:
+    return Reply(200, body=b"".join([chunk async for chunk in body]))
+
+
+def beginning(answering: Answering) -> tuple[asyncio.Event, Replying]:
+    """An app, and an event that is set when it begins with a request."""
+    begun = asyncio.Event()
+
+    async def begin(scope: Scope, body: RequestBody) -> Reply:
+        begun.set()
+        return await answering(scope, body)
+
+    return begun, Replying(begin)

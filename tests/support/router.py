@@ -15,7 +15,7 @@ import yaml
 from tests.support import memory
 from tests.support.orthanc import free_port
 
-_LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
+_LISTENING = re.compile(rb"listening on (http://127\.0\.0\.1:\d+)")
 _GUARD = re.compile(r"^guard: .*", re.MULTILINE)
 _START_LIMIT = 30.0  # seconds
 _STOP_LIMIT = 20.0
@@ -137,8 +137,8 @@ class Router:
             )
         deadline = time.monotonic() + _START_LIMIT
         while self._process.poll() is None and time.monotonic() < deadline:
-            if match := _LISTENING.search(self.log, said_before):
-                self.url = match[1]
+            if match := _LISTENING.search((self.folder / "router.log").read_bytes(), said_before):
+                self.url = match[1].decode()
                 return True
             time.sleep(0.02)
         self.kill()

@@ -82,20 +82,22 @@ class Wire(ResponseHandler):
     @property
     def reusable(self) -> bool:
         """Whether the next byte on it can only be of the next response."""
-        return not (self.should_close or self._half_read() or self._has_news())
+        transport = self.transport
+        return not (transport is None or self.should_close or self._half_read() or has_news(transport))
 
     def _read_the_rest(self) -> None:
         """An upstream that answers early and hangs up resets the connection: its answer is in the system,
         but the engine stops reading at the first failed write. Under TLS it is lost."""
         if self._headed or not self.busy or self.transport is None:
             return
-        sock = self.transport.get_extra_info("socket")
-        if self.transport.get_extra_info("sslcontext") or sock is None or sock.fileno() < 0:
+        if self.transport.get_extra_info("sslcontext"):
             return
-        with socket.socket(fileno=os.dup(sock.fileno())) as readable, suppress(OSError):
-            readable.setblocking(False)
-            if data := readable.recv(MAX_HEAD):
-                self.data_received(data)
+        with suppress(OSError):
+            number = os.dup(self.transport.get_extra_info("socket").fileno())
+            with socket.socket(fileno=number) as readable:
+                readable.setblocking(False)
+                if data := readable.recv(MAX_HEAD):
+                    self.data_received(data)
 
     def _check(self, head: "RawResponseMessage") -> None:
         if 100 <= head.code < 200 and head.code != 101:
@@ -113,15 +115,6 @@ class Wire(ResponseHandler):
         except Exception:
             return True
 
-    def _has_news(self) -> bool:
-        """Bytes, or an end, that the loop has not told us of yet."""
-        sock = self.transport.get_extra_info("socket") if self.transport else None
-        if sock is None or sock.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-
     def _refuse(self, why: str) -> None:
         self._headed = True
         self.set_exception(httpx.RemoteProtocolError(f"The upstream sent {why}."))
@@ -131,6 +124,13 @@ class Wire(ResponseHandler):
         self.force_close()
         if self.transport is not None:
             self.transport.abort()
+
+
+def has_news(transport: "asyncio.Transport") -> bool:
+    """Whether bytes, or an end, have come that the loop has not told of yet."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Connector(aiohttp.TCPConnector):

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from dicomweb_client.api import DICOMwebClient
 
@@ -113,10 +114,18 @@ class Door:
         portless = f"{url.scheme}://{url.hostname}{url.path}"
         return text.replace(self.base.encode(), b"ROOT").replace(portless.encode(), b"ROOT")
 
+    def rows(self, reply: Reply) -> list[bytes]:
+        """The elements of a JSON array exactly as they were written, without links."""
+        rows = msgspec.json.decode(self.unlinked(reply.body), type=list[msgspec.Raw])
+        return [bytes(row).strip() for row in rows]
+
     def outcome(self, call: Callable[[DICOMwebClient], Any]) -> Any:
-        """What a call of dicomweb-client gives, without links; the status when it is refused."""
+        """What a call of dicomweb-client gives, without links; the status when it is refused,
+        "cut" when the answer breaks off."""
         try:
             given = call(self.client)
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            return "cut"
         except requests.HTTPError as error:
             return error.response.status_code if error.response is not None else error
         if isinstance(given, list) and given and isinstance(given[0], dict):

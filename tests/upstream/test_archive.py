@@ -315,6 +315,22 @@ async def test_a_path_that_could_leave_the_base_is_refused_and_nothing_is_sent()
     assert upstream.connections == 0
 
 
+async def test_a_field_that_cannot_be_written_is_the_requests_fault() -> None:
+    given = Fields([("accept-charset", "M\xfcller")])
+    async with ScriptedUpstream(ok) as upstream, archive_at(upstream.url) as archive:
+        with pytest.raises(errors.BadRequest):
+            await whole(archive, Outbound("GET", Transaction.RETRIEVE, "/studies/1", fields=given))
+
+        assert (upstream.connections, archive.health.failures) == (0, 0)
+
+
+async def test_it_tells_where_a_request_goes() -> None:
+    async with archive_at("http://127.0.0.1:8042") as archive:
+        url = archive.url(get("/studies/1/metadata", "a=b"))
+
+    assert url == "http://127.0.0.1:8042/dw/studies/1/metadata?a=b"
+
+
 async def test_what_was_asked_and_received_is_counted() -> None:
     async with ScriptedUpstream(ok) as upstream:
         name = f"counted-{upstream.port}"

@@ -1,9 +1,12 @@
 """Kept connections: none is lost, and none ever gives one request the answer of another."""
 
 import asyncio
+import gc
 import random
 import socket
-from collections.abc import Iterator
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -29,6 +32,7 @@ STRAY = raw("HTTP/1.1 200 OK", "Content-Length: 15", body=b"another patient")
 UNASKED = {
     "a whole response": STRAY,
     "half a head": STRAY[:20],
+    "half a head that is wrong": STRAY[:17] + b"X: a\0b",
     "half a body": STRAY[:-5],
     "an interim response": raw("HTTP/1.1 100 Continue"),
     "no HTTP at all": b"\x00\x01garbage",
@@ -64,27 +68,39 @@ async def test_an_answer_closed_early_closes_its_connection() -> None:
     assert (got.body, upstream.connections) == (b"own 2", 2)
 
 
-@pytest.mark.parametrize("together", [True, False], ids=["in one piece", "a moment later"])
+@pytest.mark.parametrize("when", ["in one piece", "a moment later", "seen while idle"])
 @pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_a_connection_with_unsolicited_bytes_is_thrown_away(unasked: bytes, together: bool) -> None:
-    said = asyncio.Event()
+async def test_a_connection_with_unsolicited_bytes_is_thrown_away(unasked: bytes, when: str) -> None:
+    read, said = asyncio.Event(), asyncio.Event()
 
     def answer(request: Seen) -> list[Step]:
         own = raw("HTTP/1.1 200 OK", "Content-Length: 5", body=b"own %d" % request.number)
         if request.number > 1:
             return [Send(own)]
-        return [Send(own + unasked)] if together else [Send(own), Send(unasked), Note(said.set), Stall()]
+        if when == "in one piece":
+            return [Send(own + unasked)]
+        return [Send(own), Wait(read), Send(unasked), Note(said.set), Stall()]
 
     async with ScriptedUpstream(answer) as upstream, archive_at(upstream.url) as archive:
         bodies = [await _body_or_none(archive)]
-        if not together:
+        read.set()
+        if when != "in one piece":
             await said.wait()
+        if when == "seen while idle":
+            await until(lambda: not idle_wire(archive).is_connected())
         bodies += [(await whole(archive)).body for _ in range(3)]
 
     # Garbage in the same segment may spoil the answer before it, but never one after it.
     assert bodies[0] in (b"own 1", None)
     assert bodies[1:] == [b"own 2", b"own 3", b"own 4"]
     assert upstream.connections == 2
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop run until it is true."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 async def _body_or_none(archive: HttpArchive) -> bytes | None:
@@ -237,3 +253,34 @@ async def test_cancelling_a_store_leaves_nobody_inside_its_body() -> None:
         await asyncio.wait([task])
 
         assert (upload.left, archive.limiter.busy) == (True, 0)
+
+
+async def test_a_write_that_fails_at_the_very_end_of_a_body_is_told_once_and_logged_nowhere() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reset = threading.Event()
+
+        async def upload() -> AsyncIterator[bytes]:
+            yield b"first"
+            await asyncio.sleep(0.01)
+            reset.wait(5)  # the loop stands still meanwhile: it learns of the reset by writing
+            yield b"second"
+
+        resetting = asyncio.get_running_loop().run_in_executor(None, _reset, listener, reset)
+        async with archive_at(f"http://127.0.0.1:{listener.getsockname()[1]}") as archive:
+            with pytest.raises(errors.Cut):
+                await whole(archive, post(upload()))
+        await resetting
+    gc.collect()
+
+    assert complaints == []
+
+
+def _reset(listener: socket.socket, done: threading.Event) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        while b"first" not in connection.recv(4096):
+            pass
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    done.set()

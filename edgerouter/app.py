@@ -68,7 +68,8 @@ def build(config: Config) -> Starlette:
     archives: dict[str, HttpArchive] = {}
     server = config.server
     box = TokenBox(secrets.token_bytes(32))
-    service = Service(archives, box, max_search_answer=server.limits.max_search_answer)
+    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
+    service = Service(archives, box, issuers=issuers, max_search_answer=server.limits.max_search_answer)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -87,6 +87,37 @@ UPSTREAM_MALFORMED = Counter(
     registry=REGISTRY,
 )
 
+SEARCH_SOURCES = Counter(
+    "edgerouter_search_sources",
+    "Shares of federated searches, by upstream and outcome: answered, timeout, error, unauthorized, "
+    "overloaded or resting.",
+    ["upstream", "outcome"],
+    registry=REGISTRY,
+)
+ROWS_DROPPED = Counter(
+    "edgerouter_search_rows_dropped",
+    "Rows not passed on: unusable (no UID), or unmatched (the archive ignored a match key).",
+    ["upstream", "reason"],
+    registry=REGISTRY,
+)
+LOCATED = Counter(
+    "edgerouter_located",
+    "Retrieves whose holder was known, or had to be asked for, where several upstreams may hold it.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+FAILOVERS = Counter(
+    "edgerouter_failovers",
+    "Retrieves that went past an upstream because it failed to give what it may hold.",
+    ["upstream"],
+    registry=REGISTRY,
+)
+CONFLICTS = Counter(
+    "edgerouter_patient_conflicts",
+    "Merged rows whose sources name different patients under one UID.",
+    registry=REGISTRY,
+)
+
 
 def refused(reason: str) -> None:
     """Count a connection or request refused at the front door; `reason` comes from a closed set."""

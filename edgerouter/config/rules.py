@@ -8,8 +8,8 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic.types import StringConstraints
 
 from edgerouter.config.problems import Mistake, did_you_mean, shown
-from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef
-from edgerouter.config.values import AddressText, MomentText, Name, NetworkText, WindowText
+from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
+from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.errors import RequestError
 from edgerouter.routing.attributes import attribute, keywords
@@ -135,10 +135,17 @@ class Match(Section):
 class RouteTo(Section):
     """Where a matching request goes."""
 
-    later = frozenset({"deadline", "partial", "store", "promote", "max_stale"})
+    later = frozenset({"store", "promote", "max_stale"})
 
     upstreams: AnyOf[UpstreamRef]
     """The upstreams that may be asked, the preferred one first."""
+    deadline: Duration = written("10s")
+    """Search: the time every upstream has to answer."""
+    partial: Literal["warn", "fail"] = "warn"
+    """Search: whether an upstream without an answer is named in a warning, or fails the search."""
+
+    def compile(self, rule: str) -> Route:
+        return Route(self.upstreams, rule, self.deadline, self.partial == "fail")
 
 
 class Deny(Section):
@@ -171,7 +178,7 @@ class RuleConfig(Section):
         if self.deny:
             consequence = Denial(self.deny.status, self.deny.reason)
         else:
-            consequence = Route(self.route.upstreams if self.route else (), self.name)
+            consequence = self.route.compile(self.name) if self.route else Route((), self.name)
         return Rule(self.name, self.match.conditions(zone), consequence)
 
 

@@ -10,10 +10,14 @@ from edgerouter.routing.facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The decision for one request: which upstreams may be asked; `rule` is None for the default."""
+    """The decision for one request: which upstreams may be asked; `rule` is None for the default.
+
+    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does."""
 
     upstreams: tuple[str, ...]
     rule: str | None = None
+    deadline: float = 10.0
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

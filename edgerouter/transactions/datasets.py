@@ -18,7 +18,8 @@ _PAIRS = (b"[]", b"{}")
 async def rows(
     chunks: Bytes, upstream: str, change: Callable[[bytes], bytes], limit: int, *, may_be_empty: bool
 ) -> Bytes:
-    """A JSON array, element by element, each passed through `change`; emitted as `[a,b,…]`.
+    """A JSON array, element by element, each passed through `change`; emitted as `[a,b,…]`, without those
+    of which nothing is left.
 
     `limit` is in bytes of the whole. `may_be_empty`: some archives say so with no byte at all."""
     splitter = ArraySplitter(total_limit=limit)
@@ -31,9 +32,10 @@ async def rows(
                     found = splitter.feed(piece)
                 for at in range(0, len(found), _STEP):
                     with faults_of(upstream):
-                        changed = [change(row) for row in found[at : at + _STEP]]
-                    yield before + b",".join(changed)
-                    before = b","
+                        changed = [kept for row in found[at : at + _STEP] if (kept := change(row))]
+                    if changed:
+                        yield before + b",".join(changed)
+                        before = b","
                     await asyncio.sleep(0)
     if began or not may_be_empty:
         with faults_of(upstream):

@@ -20,6 +20,7 @@ _WORDS: dict[Level | None, tuple[str, ...]] = {
     Level.INSTANCE: ("studies", "series", "instances"),
 }
 
+RowChange = Callable[[bytes], bytes]
 Uids = tuple[str | None, str | None, str | None]
 
 
@@ -64,10 +65,14 @@ def retrieve_url(level: Level | None, found: Uids, public: str) -> str | None:
     return "/".join([public, *(f"{word}/{uid}" for word, uid in named)])
 
 
-def row_links(resource: Resource, links: LinkMap) -> Callable[[bytes], bytes]:
-    """A change for one JSON row: its RetrieveURL is ours, added where the archive leaves it out."""
+def row_links(resource: Resource, links: LinkMap, before: RowChange | None = None) -> RowChange:
+    """A change for one JSON row: its RetrieveURL is ours, added where the archive leaves it out.
+
+    `before` is applied first; a row of which it leaves nothing is not passed on."""
 
     def change(row: bytes) -> bytes:
+        if before and not (row := before(row)):
+            return row
         url = retrieve_url(resource.level, uids(row, resource), links.public)
         return json_links.retrieve_urls(row, url or links.map_here)
 

@@ -1,64 +1,72 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import re
+from collections.abc import Mapping
 
-from edgerouter.dicomweb.resource import Kind, Transaction
+from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import MethodNotAllowed, NotFound, RequestError
+from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
+from edgerouter.routing.router import Route
 from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.relay import relay
+from edgerouter.transactions.locations import Locations
+from edgerouter.transactions.retrieve import Retrieve
+from edgerouter.transactions.search import Search
 from edgerouter.transactions.store import store
-from edgerouter.upstream.seam import Archive
+from edgerouter.transactions.upstreams import Upstream
 
 MAX_ROWS = 64 * 1000**2  # bytes of one upstream's answer to one search
-
-
-class Upstream(Archive, Protocol):
-    """An archive with what passive health thinks of it."""
-
-    @property
-    def healthy(self) -> bool: ...
+# Our own RetrieveURLs in a Store's answer, where JSON may escape the slash.
+_STORED = re.compile(rb"/studies\\?/([0-9.]{1,64})")
 
 
 class Service:
-    """Answers routed requests; one instance for the app, no state of its own beyond its parts."""
+    """Answers routed requests; one instance for the app.
+
+    `issuers` are the assigning authorities of the upstreams' patient IDs, where configured."""
 
     def __init__(
-        self, archives: Mapping[str, Upstream], box: TokenBox, *, max_search_answer: int = MAX_ROWS
+        self,
+        archives: Mapping[str, Upstream],
+        box: TokenBox,
+        *,
+        issuers: Mapping[str, str] | None = None,
+        max_search_answer: int = MAX_ROWS,
     ) -> None:
         self._archives = archives
         self._box = box
-        self._max_rows = max_search_answer
+        self.locations = Locations()
+        self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
+        self._retrieve = Retrieve(archives, box, self.locations, max_search_answer)
 
-    async def answer(self, inbound: Inbound, upstreams: Sequence[str]) -> Reply:
-        """The reply to one request that may be answered by these upstreams only.
-
-        Raises errors.RouterError."""
+    async def answer(self, inbound: Inbound, route: Route) -> Reply:
+        """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""
         if inbound.transaction is Transaction.CAPABILITIES:
             return capabilities(inbound)
-        archive = self._choose(inbound, upstreams)
+        if inbound.transaction is Transaction.SEARCH:
+            return await self._search.answer(inbound, route)
         if inbound.transaction is Transaction.STORE:
-            return await store(inbound, archive, self._box)
-        return await relay(inbound, archive, self._box, self._max_rows)
+            return await self._store(inbound, route)
+        return await self._retrieve.answer(inbound, route)
 
-    def _choose(self, inbound: Inbound, upstreams: Sequence[str]) -> Upstream:
-        """The first healthy upstream that takes the transaction; a lone sick one is still asked."""
-        able = [archive for name in upstreams if (archive := self._archives[name]).takes(inbound.transaction)]
-        if inbound.resource.kind is Kind.TOKEN:
-            sealed = self._box.open(inbound.resource.tail.removeprefix("bulkdata/"))
-            able = [archive for archive in able if sealed and archive.name == sealed[0]]
+    async def _store(self, inbound: Inbound, route: Route) -> Reply:
+        """An upload belongs where the route says: never, because that is down, into another archive."""
+        able = [name for name in route.upstreams if self._archives[name].takes(Transaction.STORE)]
         if not able:
-            raise _nobody(inbound)
-        if inbound.transaction is Transaction.STORE:
-            # An upload belongs where the route says: never, because that is down, into another archive.
-            return able[0]
-        return next((archive for archive in able if archive.healthy), able[0])
+            raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
+        reply: Reply | None = None
+        try:
+            reply = await store(inbound, self._archives[able[0]], self._box)
+        finally:
+            for study in _touched(inbound, reply):
+                self.locations.forget(study)
+        return reply
 
 
-def _nobody(inbound: Inbound) -> RequestError:
-    if inbound.transaction is Transaction.STORE:
-        return MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
-    return NotFound("No upstream of this route has the resource.")
+def _touched(inbound: Inbound, reply: Reply | None) -> set[str]:
+    """The studies that an upload may have changed: who holds most of them is asked anew, because an archive
+    that was given a few instances need not be the better holder."""
+    named = {inbound.resource.study} if inbound.resource.study else set()
+    told = _STORED.findall(reply.body) if reply and isinstance(reply.body, bytes) else []
+    return named | {study.decode() for study in told}

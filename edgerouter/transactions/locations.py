@@ -1,0 +1,69 @@
+"""Where things are: which upstream holds which study or series, learned from searches, retrieves and stores.
+
+A bounded memory that may forget at any time; whoever needs certainty asks the upstreams (holders)."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+CAPACITY = 100_000  # studies and series; about 40 MB
+FRESH = 900.0  # seconds; a study moved elsewhere is found again after that
+
+
+@dataclass(slots=True)
+class Place:
+    """One holder: when it was last seen to hold, and how many instances it said it has (-1: unsaid)."""
+
+    seen: float
+    instances: int = -1
+
+
+class Locations:
+    """study → series ("" for the study itself) → upstream → Place; least recently learned study first out."""
+
+    def __init__(self, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic) -> None:
+        self._studies: OrderedDict[str, dict[str, dict[str, Place]]] = OrderedDict()
+        self._capacity = capacity
+        self._clock = clock
+        self._size = 0
+
+    def __len__(self) -> int:
+        """How many studies and series it knows."""
+        return self._size
+
+    def learn(self, study: str, series: str, upstream: str, instances: int = -1) -> None:
+        """The upstream said that it holds this study (series ""), or this series of it."""
+        known = self._studies.setdefault(study, {})
+        if series not in known:
+            known[series] = {}
+            self._size += 1
+        place = known[series].setdefault(upstream, Place(0.0))
+        place.seen = self._clock()
+        place.instances = instances if instances >= 0 else place.instances
+        self._studies.move_to_end(study)
+        while self._size > self._capacity:
+            _, dropped = self._studies.popitem(last=False)
+            self._size -= len(dropped)
+
+    def learn_row(self, key: Sequence[str], upstream: str, instances: int) -> None:
+        """The upstream has a search row of this key (of the study, the series, the instance) that says so
+        many instances. Holding a series is holding its study, never the other way round."""
+        if len(key) > 1:
+            self.learn(key[0], key[1], upstream, instances if len(key) == 2 else -1)
+        self.learn(key[0], "", upstream, instances if len(key) == 1 else -1)
+
+    def forget(self, study: str, upstream: str | None = None) -> None:
+        """The study changed, or one upstream said that it does not hold it (any more)."""
+        if upstream is None:
+            self._size -= len(self._studies.pop(study, {}))
+        for places in self._studies.get(study, {}).values():
+            places.pop(upstream or "", None)
+
+    def holders(self, study: str, series: str, among: Iterable[str]) -> list[str]:
+        """Fresh holders among these upstreams, the one with most instances first, else in their order."""
+        now = self._clock()
+        names = list(among)
+        places = self._studies.get(study, {}).get(series, {})
+        known = [name for name in names if name in places and now - places[name].seen < FRESH]
+        return sorted(known, key=lambda name: (-places[name].instances, names.index(name)))

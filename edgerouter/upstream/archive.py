@@ -118,7 +118,7 @@ class HttpArchive:
                     response,
                     self.name,
                     received=metrics.UPSTREAM_BYTES.labels(self.name, outbound.transaction).inc,
-                    broken=self._broken,
+                    broken=self._cut,
                     now=self._now,
                 )
             finally:
@@ -142,12 +142,13 @@ class HttpArchive:
         if outbound.length is not None:
             fields = fields.set("content-length", str(outbound.length))
         limits = self._limits(outbound.transaction)
+        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction)
         return httpx.Request(
             outbound.method,
             url,
             headers=fields.raw(),
             content=outbound.body,
-            extensions={"timeout": limits},
+            extensions={"timeout": limits, "sent": sent.inc},
         )
 
     def _limits(self, transaction: Transaction) -> dict[str, float]:
@@ -203,6 +204,10 @@ class HttpArchive:
             pause = retry_after(response.headers.get("retry-after"), time.time())
             if pause is not None:
                 self._health.rest(now, pause)
+
+    def _cut(self, error: httpx.TransportError) -> None:
+        metrics.UPSTREAM_CUTS.labels(self.name).inc()
+        self._broken(error)
 
     def _broken(self, error: httpx.TransportError) -> None:
         if is_failing(error):

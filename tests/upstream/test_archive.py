@@ -18,8 +18,20 @@ from edgerouter.upstream.health import State
 from edgerouter.upstream.profile import ORTHANC, STANDARD
 from edgerouter.upstream.seam import Archive, Outbound
 from edgerouter.upstream.target import origin
-from tests.support.scripted import Note, Reply, ScriptedUpstream, Seen, Send, Stall, Step, Wait, closed_port
-from tests.upstream.ask import SHORT, SOON, archive_at, get, no_sleep, pieces, post, until_cut, whole
+from tests.support.scripted import (
+    Close,
+    Note,
+    Reply,
+    Request,
+    ScriptedUpstream,
+    Seen,
+    Send,
+    Stall,
+    Step,
+    Wait,
+    closed_port,
+)
+from tests.upstream.ask import SHORT, SOON, archive_at, get, no_sleep, pieces, post, raw, until_cut, whole
 
 SECRET = "Basic ZWRnZTpzZWNyZXQ="
 
@@ -344,6 +356,26 @@ async def test_what_was_asked_and_received_is_counted() -> None:
 
     assert (requests("2xx"), requests("destination_unavailable")) == (1, 3)
     assert metrics.UPSTREAM_BYTES.labels(name, "retrieve")._value.get() == len(b"n1")
+
+
+async def test_what_was_sent_is_counted() -> None:
+    async with ScriptedUpstream(ok) as upstream:
+        name = f"sent-{upstream.port}"
+        async with HttpArchive(name, STANDARD, {Transaction.STORE: upstream.url}) as archive:
+            await whole(archive, post(pieces(b"four", b"", b"bytes")))
+            await whole(archive, post(b"four", 4))
+
+    assert metrics.UPSTREAM_SENT_BYTES.labels(name, "store")._value.get() == 13
+
+
+async def test_an_answer_that_breaks_off_is_counted_as_a_cut() -> None:
+    head = raw("HTTP/1.1 200 OK", "Content-Length: 9", body=b"half")
+    async with ScriptedUpstream(script=[[Request(), Send(head), Close()]]) as upstream:
+        name = f"cut-{upstream.port}"
+        async with HttpArchive(name, STANDARD, {Transaction.RETRIEVE: upstream.url}) as archive:
+            assert (await until_cut(archive))[0] == b"half"
+
+    assert metrics.UPSTREAM_CUTS.labels(name)._value.get() == 1
 
 
 async def test_many_answers_may_be_open_at_once() -> None:

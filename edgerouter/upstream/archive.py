@@ -133,7 +133,8 @@ class HttpArchive:
     def _request(self, outbound: Outbound) -> httpx.Request:
         url = self._target(outbound)
         fields = outbound.fields.without(*_OWN)
-        fields = fields.set("via", ", ".join([*fields.all("via"), VIA]))
+        if "via" not in fields:  # else the caller has told the whole way, us included
+            fields = fields.set("via", VIA)
         fields = fields.set("user-agent", f"edgerouter/{__version__}")
         if "accept-encoding" not in fields:
             fields = fields.set("accept-encoding", "identity")
@@ -141,14 +142,10 @@ class HttpArchive:
             fields = fields.set("authorization", authorization)
         if outbound.length is not None:
             fields = fields.set("content-length", str(outbound.length))
-        limits = self._limits(outbound.transaction)
-        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction)
+        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction).inc
+        extensions = {"timeout": self._limits(outbound.transaction), "sent": sent}
         return httpx.Request(
-            outbound.method,
-            url,
-            headers=fields.raw(),
-            content=outbound.body,
-            extensions={"timeout": limits, "sent": sent.inc},
+            outbound.method, url, headers=fields.raw(), content=outbound.body, extensions=extensions
         )
 
     def _limits(self, transaction: Transaction) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import httpx
 
-from edgerouter.upstream.upload import Upload, uncounted
+from edgerouter.upstream.upload import Upload
 from edgerouter.upstream.wire import Wire
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Exchange:
             stall=stall,
             answer=self.head,
             set_deadline=self._set_deadline,
-            sent=request.extensions.get("sent", uncounted),
+            sent=request.extensions.get("sent", lambda size: None),
         )
 
     def _set_deadline(self, seconds: float | None) -> None:

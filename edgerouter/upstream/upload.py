@@ -8,17 +8,13 @@ import httpx
 SetDeadline = Callable[[float | None], None]
 
 
-def uncounted(size: int) -> None:
-    """For bodies whose bytes nobody counts."""
-
-
 class Upload:
     """An async iterator over the body for the engine to pull from.
 
     `set_deadline` is told how many seconds the upstream has from now: `stall` to take each chunk,
     `answer` after the last one, None while the next chunk is awaited from the client, whose own limits
-    hold then; `sent` is told the size of each chunk that goes out. With `length` a body of another size
-    is an error and never passes for whole.
+    hold then. `sent` is told the size of each piece. With `length` a body of another size is an error
+    and never passes for whole.
     """
 
     def __init__(
@@ -29,7 +25,7 @@ class Upload:
         stall: float | None,
         answer: float | None,
         set_deadline: SetDeadline,
-        sent: Callable[[int], object] = uncounted,
+        sent: Callable[[int], object] = lambda size: None,
     ) -> None:
         self.failure: Exception | None = None  # why the body itself ended early
         self.ended = False

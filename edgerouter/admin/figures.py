@@ -94,7 +94,7 @@ class Traffic:
     sent: int  # to clients
     received: int  # from upstreams
     hits: int
-    forwarded: int  # answers that the cache could not give alone
+    forwarded: int  # answers that the cache could not give alone; what bypasses it is not its business
 
     @property
     def saved(self) -> int:
@@ -103,14 +103,14 @@ class Traffic:
 
     @property
     def hit_ratio(self) -> float | None:
-        """The share of hits in the answers the cache had a say in, None before the first."""
-        said = self.hits + self.forwarded
-        return self.hits / said if said else None
+        """The share of hits in the answers that the cache handled, None before the first."""
+        handled = self.hits + self.forwarded
+        return self.hits / handled if handled else None
 
 
 def traffic() -> Traffic:
     """Read from the metrics, so that page and dashboard agree."""
-    hits = metrics.total(metrics.CACHE_REQUESTS, outcome="hit")
+    hits, bypassed = (metrics.total(metrics.CACHE_REQUESTS, outcome=word) for word in ("hit", "bypass"))
     active = sum(sample.value for family in metrics.ACTIVE.collect() for sample in family.samples)
     return Traffic(
         requests=metrics.total(metrics.REQUESTS),
@@ -118,5 +118,5 @@ def traffic() -> Traffic:
         sent=metrics.total(metrics.SENT_BYTES),
         received=metrics.total(metrics.UPSTREAM_BYTES),
         hits=hits,
-        forwarded=metrics.total(metrics.CACHE_REQUESTS) - hits,
+        forwarded=metrics.total(metrics.CACHE_REQUESTS) - hits - bypassed,
     )

@@ -112,7 +112,7 @@ def _saved(passed: Traffic) -> str:
 
 def _hits(passed: Traffic) -> tuple[str, str]:
     if passed.hit_ratio is None:
-        return NOTHING, "no cacheable answer yet"
+        return NOTHING, "nothing handled yet"
     return share(passed.hit_ratio), f"{count(passed.hits)} of {count(passed.hits + passed.forwarded)} answers"
 
 

@@ -16,6 +16,7 @@ def test_traffic_is_what_the_metrics_say() -> None:
     metrics.CACHE_REQUESTS.labels("frames", "hit").inc(3)
     metrics.CACHE_REQUESTS.labels("frames", "miss").inc()
     metrics.CACHE_REQUESTS.labels("dicom", "partial").inc()
+    metrics.CACHE_REQUESTS.labels("collection", "bypass").inc(100)
     with metrics.ACTIVE.track_inprogress():
         after = traffic()
 

@@ -61,7 +61,7 @@ def test_what_was_not_saved_is_not_praised(sent: int, received: int, shown: str)
 def test_a_router_without_a_cache_shows_none() -> None:
     shown = text(page(snapshot(cache=None, traffic=Traffic(0, 0, 0, 0, 0, 0))))
 
-    assert "Hit ratio – no cacheable answer yet" in shown
+    assert "Hit ratio – nothing handled yet" in shown
     assert "Cache – this router keeps nothing" in shown
     assert "studies held" not in shown
 

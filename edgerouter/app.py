@@ -6,16 +6,26 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 
-from edgerouter import admin, metrics
+from edgerouter import metrics
+from edgerouter.admin import (
+    Exposition,
+    Readiness,
+    Recent,
+    Status,
+    UpstreamStatus,
+    is_own_page,
+    no_cache,
+    pages,
+)
 from edgerouter.config import Config, ServerConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.door import Door, Doorway
 from edgerouter.http.forwarded import Trust
-from edgerouter.middleware import Access, Settings, wrap
+from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
@@ -50,15 +60,45 @@ def archive(name: str, upstream: Upstream) -> HttpArchive:
     )
 
 
-def observe(access: Access) -> None:
+def upstream_status(archive: HttpArchive) -> UpstreamStatus:
+    """What the status page shows of one upstream."""
+    health = archive.health
+    return UpstreamStatus(
+        name=archive.name,
+        profile=archive.profile.name,
+        state=health.state,
+        age=health.age,
+        wait=health.wait,
+        last_error=health.last_error,
+        requests=metrics.total(metrics.UPSTREAM_REQUESTS, upstream=archive.name),
+        received=metrics.total(metrics.UPSTREAM_BYTES, upstream=archive.name),
+        in_flight=archive.limiter.busy,
+        waiting=archive.limiter.waiting,
+    )
+
+
+def observing(recent: Recent) -> Observer:
+    """Tells `recent` and the metrics of each answered request; the router's own pages are no traffic."""
+
+    def observe(access: Access) -> None:
+        if not is_own_page(access):
+            recent.observe(access)
+            count(access)
+
+    return observe
+
+
+def count(access: Access) -> None:
     """Count one answered request; what was refused before it was understood has no transaction."""
-    names = (access.transaction or "none", access.resource or "none", str(access.status or "none"))
-    metrics.REQUESTS.labels(*names).inc()
+    resource = access.resource or "none"
+    metrics.REQUESTS.labels(access.transaction or "none", resource, str(access.status or "none")).inc()
     if access.transaction:
         metrics.REQUEST_SECONDS.labels(access.transaction).observe(access.seconds)
         metrics.SENT_BYTES.labels(access.transaction).inc(access.bytes)
     if access.outcome != "complete":
         metrics.CUTS.labels(access.outcome).inc()
+    if access.cache is not None:
+        metrics.CACHE_REQUESTS.labels(resource, access.cache).inc()
 
 
 def build(config: Config) -> Starlette:
@@ -78,12 +118,15 @@ def build(config: Config) -> Starlette:
                 archives[name] = await stack.enter_async_context(archive(name, upstream))
             yield
 
-    settings = Settings(cors_origins=server.cors.origins, observer=observe)
+    def upstreams() -> list[UpstreamStatus]:
+        return [upstream_status(archive) for archive in archives.values()]
+
+    recent = Recent()
+    status = Status(upstreams=upstreams, cache=no_cache, recent=recent, zone=server.time_zone)
+    settings = Settings(cors_origins=server.cors.origins, observer=observing(recent))
     app = Starlette(
         routes=[
-            Route("/healthz", admin.healthz),
-            Route("/readyz", admin.readyz),
-            Route("/metrics", admin.metrics),
+            *pages(status, Readiness({}, upstreams), Exposition(no_cache)),
             Mount("/", app=Door(doorway(server), config.router(), service)),
         ],
         lifespan=lifespan,

@@ -14,7 +14,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?\.?\Z")
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[EeFf]|5[Cc]|7[Ff]|[01])[0-9A-Fa-f]{2})+\Z")
 _BASE_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _PLAINLY = "write https://host/path or https://host:port/path"
-_OUTSIDE = {"healthz", "readyz", "metrics", "status"}
+_OUTSIDE = {"healthz", "readyz", "metrics", "status", "status.json"}
 
 
 def base_url(value: object) -> str:

@@ -2,8 +2,9 @@
 
 import json
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,6 +16,11 @@ from edgerouter.middleware.asgi import connection_of, state_of
 logger = logging.getLogger("edgerouter.access")
 
 Ending = Literal["complete", "cut", "client_gone"]
+# RFC 9211 §2: our own member says first of all whether it was a hit or why it was not.
+_OUTCOME = re.compile(
+    rb"(?:^|,)[ \t]*edgerouter[ \t]*;[ \t]*"
+    rb"(?:(hit)|fwd=(bypass|method|uri-miss|vary-miss|miss|request|stale|partial))(?=[ \t]*(?:[;,]|$))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Access:
     """One request, told without patient data.
 
     `template` is the path with its identifiers taken out, None when the path names nothing; `status` is
-    None when no answer was begun; `bytes` is what was written of the body; `error` is an RFC 9209 token."""
+    None when no answer was begun; `bytes` is what was written of the body; `error` is an RFC 9209 token;
+    `cache` is "hit" or the reason of `fwd` in our member of Cache-Status (RFC 9211), None without one."""
 
     request_id: str
     client: str
@@ -35,6 +42,7 @@ class Access:
     seconds: float
     outcome: Ending
     error: str | None
+    cache: str | None
 
 
 Observer = Callable[[Access], None]
@@ -68,6 +76,14 @@ class AccessLog:
             logger.info(json.dumps({"time": now, **asdict(access)}, ensure_ascii=True))
 
 
+def cache_outcome(fields: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """What Access.cache says, from a response's fields."""
+    for name, value in fields:
+        if name.lower() == b"cache-status" and (match := _OUTCOME.search(value)):
+            return (match[1] or match[2]).decode()
+    return None
+
+
 class _Watched:
     """One request on its way."""
 
@@ -78,11 +94,13 @@ class _Watched:
         self._status: int | None = None
         self._bytes = 0
         self._whole = False
+        self._cache: str | None = None
 
     async def send(self, message: Message) -> None:
         await self._send(message)
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            self._cache = cache_outcome(message.get("headers", ()))
         elif not connection_of(self._scope).disconnected:
             self._bytes += len(message.get("body", b"")) if self._scope["method"] != "HEAD" else 0
             self._whole = not message.get("more_body", False)
@@ -101,6 +119,7 @@ class _Watched:
             seconds=round(time.monotonic() - self._began, 6),
             outcome=self._outcome(),
             error=state.get("error"),
+            cache=self._cache,
         )
 
     def _outcome(self) -> Ending:

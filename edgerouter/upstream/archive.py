@@ -126,7 +126,7 @@ class HttpArchive:
                     response,
                     self.name,
                     received=self._received(outbound.transaction),
-                    broken=self._broken,
+                    broken=self._cut,
                     now=self._now,
                 )
             finally:
@@ -218,6 +218,10 @@ class HttpArchive:
             pause = retry_after(response.headers.get("retry-after"), time.time())
             if pause is not None:
                 self._health.rest(now, pause)
+
+    def _cut(self, error: httpx.TransportError) -> None:
+        metrics.UPSTREAM_CUTS.labels(self.name).inc()
+        self._broken(error)
 
     def _broken(self, error: httpx.TransportError) -> None:
         if is_failing(error):

@@ -23,12 +23,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """For the status page; `wait` is in seconds, `last_error` names a failure without address or data."""
+    """For the status page; `wait` is in seconds, `last_error` names a failure without address or data.
+
+    `age` is how many seconds it has been up or ejected, None when it was never ejected."""
 
     state: State
     wait: float
     failures: int
     last_error: str | None
+    age: float | None
 
 
 class Health:
@@ -41,6 +44,7 @@ class Health:
         self._ejected_until: float | None = None
         self._rest_until = float("-inf")
         self._up_since = float("-inf")
+        self._changed: float | None = None
         self._probing = False
         self._last_error: str | None = None
         metrics.UPSTREAM_UP.labels(name).set(1)
@@ -58,7 +62,8 @@ class Health:
 
     def report(self, now: float) -> Report:
         until = self._rest_until if self._ejected_until is None else self._ejected_until
-        return Report(self.state(now), max(0.0, until - now), self._failures, self._last_error)
+        age = None if self._changed is None else now - self._changed
+        return Report(self.state(now), max(0.0, until - now), self._failures, self._last_error, age)
 
     def begin(self, now: float) -> bool:
         """A request starts; returns whether it is the probe. Every begin is followed by a `done`."""
@@ -76,6 +81,7 @@ class Health:
         self._failures = 0
         if self._ejected_until is not None:
             self._ejected_until, self._up_since = None, now
+            self._changed = now
             metrics.UPSTREAM_UP.labels(self._name).set(1)
             log.info("upstream %s answers again", self._name)
 
@@ -100,6 +106,7 @@ class Health:
         self._ejected_until = now + pause
         metrics.UPSTREAM_UP.labels(self._name).set(0)
         if not known:
+            self._changed = now
             log.warning(
                 "upstream %s is ejected for %.0f s after %d failures: %s",
                 self._name,

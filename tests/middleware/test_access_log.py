@@ -53,6 +53,7 @@ async def test_a_request_is_told_without_its_path(log: pytest.LogCaptureFixture)
         "bytes": 4,
         "outcome": "complete",
         "error": None,
+        "cache": None,
     }
     assert seen[0].template == "/studies/{studies}"
 
@@ -87,6 +88,30 @@ async def test_an_error_is_told_with_its_token() -> None:
     await asked(Inner(NotFound("No.")), Settings(observer=seen))
 
     assert (seen[0].status, seen[0].error, seen[0].outcome) == (404, "destination_not_found", "complete")
+
+
+@pytest.mark.parametrize(
+    ("field", "outcome"),
+    [
+        ("edgerouter; hit", "hit"),
+        ("edgerouter;hit;detail=derived", "hit"),
+        ("edgerouter; fwd=miss; stored; collapsed", "miss"),
+        ("edgerouter; fwd=partial", "partial"),
+        ("edgerouter; fwd=uri-miss; fwd-status=200", "uri-miss"),
+        ('ExampleCache; hit; ttl=3, edgerouter; fwd=stale; detail="a b"', "stale"),
+        ("edgerouter, edgerouter; fwd=bypass", "bypass"),
+        ("ExampleCache; hit", None),
+        ("not-edgerouter; hit", None),
+        ("edgerouter; hits", None),
+        ("edgerouter; fwd=CANARY", None),
+        ("", None),
+    ],
+)
+async def test_what_the_cache_did_is_told_in_its_own_word(field: str, outcome: str | None) -> None:
+    seen = Seen()
+    await asked(Inner(fields=[(b"Cache-Status", field.encode())]), Settings(observer=seen))
+
+    assert seen[0].cache == outcome
 
 
 async def test_the_answer_to_a_head_request_counts_no_bytes() -> None:

@@ -14,8 +14,20 @@ from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.profile import ORTHANC, STANDARD
 from edgerouter.upstream.seam import Archive, Outbound
 from edgerouter.upstream.target import origin
-from tests.support.scripted import Note, Reply, ScriptedUpstream, Seen, Stall, Step, Wait, closed_port
-from tests.upstream.ask import SHORT, archive_at, get, no_sleep, pieces, post, whole
+from tests.support.scripted import (
+    Close,
+    Note,
+    Reply,
+    Request,
+    ScriptedUpstream,
+    Seen,
+    Send,
+    Stall,
+    Step,
+    Wait,
+    closed_port,
+)
+from tests.upstream.ask import SHORT, archive_at, get, no_sleep, pieces, post, raw, until_cut, whole
 
 SECRET = "Basic ZWRnZTpzZWNyZXQ="
 
@@ -238,6 +250,16 @@ async def test_what_was_asked_and_received_is_counted() -> None:
     assert (requests("2xx"), requests("destination_unavailable")) == (1, 3)
     assert metrics.UPSTREAM_BYTES.labels(name, "retrieve")._value.get() == len(b"n1")
     assert metrics.UPSTREAM_SENT_BYTES.labels(name, "store")._value.get() == len(b"instance")
+
+
+async def test_an_answer_that_breaks_off_is_counted_as_a_cut() -> None:
+    head = raw("HTTP/1.1 200 OK", "Content-Length: 9", body=b"half")
+    async with ScriptedUpstream(script=[[Request(), Send(head), Close()]]) as upstream:
+        name = f"cut-{upstream.port}"
+        async with HttpArchive(name, STANDARD, {Transaction.RETRIEVE: upstream.url}) as archive:
+            assert (await until_cut(archive))[0] == b"half"
+
+    assert metrics.UPSTREAM_CUTS.labels(name)._value.get() == 1
 
 
 async def test_many_answers_may_be_open_at_once() -> None:

@@ -27,7 +27,20 @@ def test_the_fifth_failure_in_a_row_ejects() -> None:
     fail(health, 1.0)
 
     assert (health.usable(1.0), up("a")) == (False, 0)
-    assert health.report(1.0) == Report(State.EJECTED, 30.0, 5, "ConnectError ECONNREFUSED")
+    assert health.report(1.0) == Report(State.EJECTED, 30.0, 5, "ConnectError ECONNREFUSED", 0.0)
+
+
+def test_a_report_says_how_long_it_has_been_ejected_or_up() -> None:
+    health = Health("a")
+    assert health.report(7.0).age is None
+    fail(health, 10.0, 5)
+    fail(health, 40.0)
+    assert health.report(50.0).age == 40.0
+
+    health.succeeded(60.0)
+    health.succeeded(65.0)
+
+    assert health.report(70.0).age == 10.0
 
 
 def test_a_success_between_starts_the_count_again() -> None:
@@ -36,7 +49,7 @@ def test_a_success_between_starts_the_count_again() -> None:
         fail(health, 0.0, 4)
         health.succeeded(0.0)
 
-    assert health.report(0.0) == Report(State.UP, 0.0, 0, "ConnectError ECONNREFUSED")
+    assert health.report(0.0) == Report(State.UP, 0.0, 0, "ConnectError ECONNREFUSED", None)
 
 
 def test_each_failed_probe_makes_the_ejection_longer_up_to_five_minutes() -> None:
@@ -107,7 +120,7 @@ def test_a_rest_ends_by_itself_and_a_shorter_one_does_not_end_a_longer() -> None
     health.rest(0.0, 100.0)
     health.rest(1.0, 10.0)
 
-    assert health.report(50.0) == Report(State.RESTING, 50.0, 0, None)
+    assert health.report(50.0) == Report(State.RESTING, 50.0, 0, None, None)
     assert (health.usable(99.0), health.usable(100.0)) == (False, True)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -73,3 +74,21 @@ async def test_nobody_is_inside_the_body_once_it_is_at_rest() -> None:
         await upload.at_rest()
 
         assert left.is_set()
+
+
+@pytest.mark.parametrize(("length", "counted"), [(None, [2, 0, 1]), (3, [2, 0, 1]), (2, []), (4, [2, 0, 1])])
+async def test_only_what_goes_out_is_counted(length: int | None, counted: list[int]) -> None:
+    sizes: list[int] = []
+    upload = Upload(
+        pieces(b"ab", b"", b"c"),
+        length,
+        stall=1,
+        answer=1,
+        set_deadline=lambda seconds: None,
+        sent=sizes.append,
+    )
+
+    with suppress(httpx.LocalProtocolError):
+        await _collect(upload, [])
+
+    assert sizes == counted

@@ -62,7 +62,15 @@ def open_regular(path: Path | str) -> File:
 
 
 class UnitDisk(diskcache.Disk):  # type: ignore[misc]
-    """Keys are text, values are Adoptions on the way in and Opened on the way out."""
+    """Keys are text, values are Adoptions on the way in and Opened on the way out.
+
+    Files whose rows go are only noted in `gone`: they are removed once that is committed, so that neither
+    a crash nor a rollback leaves a row without its file.
+    """
+
+    def __init__(self, directory: str, min_file_size: int = 0, pickle_protocol: int = 0) -> None:
+        super().__init__(directory, min_file_size, pickle_protocol)
+        self.gone: list[str] = []
 
     def put(self, key: object) -> tuple[str, bool]:
         if type(key) is not str:
@@ -99,6 +107,12 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         return Opened(file, meta)
 
     def remove(self, file_path: object) -> None:
-        """Remove the file of a row; a name that is not of our shape is left alone."""
+        """Note the file of a row; a name that is not of our shape is left alone."""
         if isinstance(file_path, str) and FILE_NAME.fullmatch(file_path):
-            super().remove(file_path)
+            self.gone.append(file_path)
+
+    def settle(self, committed: bool) -> None:
+        """Remove the files noted, or if nothing came of it leave them. Blocks."""
+        names, self.gone = self.gone, []
+        for name in names if committed else ():
+            super().remove(name)

@@ -205,7 +205,7 @@ class Fill:
         """Give the fetch up; what is whole stays."""
         self._stopping = True
         self._closed()
-        if self._task is not None:
+        if self._task is not None and not self.has_ended:
             self._task.cancel()
 
     def _made(self, fields: Fields, length: int | None) -> Part:

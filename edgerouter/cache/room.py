@@ -53,7 +53,7 @@ class Room:
         self._read_free = free
         self._clock = clock
         self._free = 0
-        self._sampled_at = -_SAMPLE_AGE
+        self._sampled_at = float("-inf")
         self._promised = 0  # taken, not written yet
         self._written = 0  # since the sample
         self._paused_until = 0.0

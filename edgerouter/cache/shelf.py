@@ -68,13 +68,16 @@ class Shelf:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One transaction over both; diskcache's rows are committed before the catalog's."""
+        committed = False
         try:
             with self.database.transaction(), self._cache.transact():
                 yield
+            committed = True
         except BaseException:
             self._cache.close()  # opened again at the next call; an open transaction goes with it
             raise
         finally:
+            self._cache.disk.settle(committed)
             self._weigh()
 
     def fetch(self, key: str) -> Opened | None:
@@ -89,6 +92,8 @@ class Shelf:
             self.holdings.add(key, adoption.meta.size, adoption.meta.stored_at, now)
         except BaseException:
             discard(adoption)
+            with suppress(sqlite3.Error, diskcache.Timeout):
+                self._cache.delete(key.text)
             raise
 
     def remove(self, keys: Iterable[UnitKey]) -> None:

@@ -4,6 +4,7 @@ The text form of a key is the diskcache key: it can be read back, so that the ca
 it, and it is checked on the way in and out, so that nothing a stranger sent makes two keys look alike.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,6 +125,11 @@ class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: tuple[tuple[str, str], ...] = ()
     validator: str = ""
     frame_table: bytes = b""
+
+    @property
+    def tag(self) -> str:
+        """A name for exactly these bytes, fit for the inside of a strong ETag."""
+        return hashlib.sha256(self.digests + self.size.to_bytes(8, "big")).hexdigest()[:32]
 
     def encode(self) -> bytes:
         return _ENCODER.encode(self)

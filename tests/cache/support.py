@@ -1,6 +1,8 @@
 """A real cache in a temporary directory, and short ways to put units into it and get them back."""
 
 import asyncio
+import os
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,11 +41,8 @@ def frame(number: int, *, upstream: str = "a", media: str = "application/octet-s
 
 
 def noise(size: int, seed: int = 0) -> bytes:
-    """Bytes that differ at every offset and for every seed."""
-    block = b"".join(
-        (seed * 1_000_003 + number).to_bytes(8, "big") for number in range(-(-min(size, MIB) // 8))
-    )
-    return (block * (size // max(len(block), 1) + 1))[:size]
+    """Bytes that differ for every seed, and the same for the same."""
+    return random.Random(seed).randbytes(size)
 
 
 @asynccontextmanager
@@ -125,7 +124,8 @@ async def all_of(work: Sequence[Awaitable[object]]) -> list[object]:
 
 def unit_files(path: Path) -> list[Path]:
     """The unit files of the cache in `path`/cache."""
-    return sorted((path / "cache" / "units").glob("??/??/*.val"))
+    found = os.walk(path / "cache" / "units")  # unlike a glob, it does not mind what goes meanwhile
+    return sorted(Path(folder, name) for folder, _, names in found for name in names if name.endswith(".val"))
 
 
 def part_files(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.cache.support import (
     read_all,
     serving,
     settled,
+    unit_files,
     until,
 )
 
@@ -102,6 +104,33 @@ async def test_an_adoption_that_fails_is_no_error_of_the_client(
         assert (await cache.stats()).paused
         await until(lambda: part_files(tmp_path) == [])
         assert cache.room.parts == 0
+
+
+async def test_an_adoption_that_the_catalog_refuses_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        change = cache._shelf.database.connection.execute
+        await cache._desk.run(change, "ALTER TABLE unit RENAME TO gone")
+        async with cache.fills.join("k", serving([(instance(1), b"one")])) as follower:
+            assert await read_all(follower) == [b"one"]
+        await settled(cache)
+        await until(lambda: unit_files(tmp_path) == part_files(tmp_path) == [])
+        assert await got(cache, instance(1)) is None
+        assert cache.counts.damaged == 0
+
+
+async def test_a_transaction_that_fails_takes_no_file_with_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await put(cache, instance(1), b"one")
+        change = cache._shelf.database.connection.execute
+
+        def remove_and_fail() -> None:
+            cache._shelf.remove([instance(1)])
+            change("ROLLBACK")
+
+        with pytest.raises(sqlite3.OperationalError):
+            await cache._desk.write(remove_and_fail)
+        cache.units.forget([instance(1)])
+        assert len(unit_files(tmp_path)) == 1
 
 
 def starved() -> Fetch:

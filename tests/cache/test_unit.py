@@ -90,6 +90,12 @@ def test_a_meta_that_does_not_agree_with_itself_is_damage(data: bytes) -> None:
         UnitMeta.decode(data)
 
 
+def test_the_tag_is_the_same_for_the_same_bytes_only() -> None:
+    one, other = UnitMeta(1, b"d" * DIGEST, 1.0), UnitMeta(1, b"e" * DIGEST, 1.0)
+    assert one.tag == UnitMeta(1, b"d" * DIGEST, 2.0, (("etag", "x"),)).tag
+    assert len({one.tag, other.tag, UnitMeta(2, b"d" * DIGEST, 1.0).tag}) == 3
+
+
 def test_only_allowed_fields_are_written_down() -> None:
     fields = Fields([("Content-Type", "a/b"), ("Set-Cookie", "s"), ("Authorization", "x"), ("ETag", '"1"')])
     assert kept(fields) == (("content-type", "a/b"), ("etag", '"1"'))

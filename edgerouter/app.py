@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp
 
 from edgerouter import admin, metrics
-from edgerouter.config import Config
+from edgerouter.config import Config, ServerConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -26,7 +25,9 @@ from edgerouter.upstream.tls import client_context
 
 
 def archive(name: str, upstream: Upstream) -> HttpArchive:
-    """One configured upstream as an archive. Reads secrets and certificates: raises OSError, SecretMissing."""
+    """One configured upstream as an archive; reads secrets and certificates.
+
+    Raises OSError or SecretMissing."""
     bases = {
         transaction: base
         for transaction in (Transaction.SEARCH, Transaction.RETRIEVE, Transaction.STORE, Transaction.WADO_URI)
@@ -53,21 +54,21 @@ def observe(access: Access) -> None:
     """Count one answered request; what was refused before it was understood has no transaction."""
     names = (access.transaction or "none", access.resource or "none", str(access.status or "none"))
     metrics.REQUESTS.labels(*names).inc()
+    if access.transaction:
+        metrics.REQUEST_SECONDS.labels(access.transaction).observe(access.seconds)
+        metrics.SENT_BYTES.labels(access.transaction).inc(access.bytes)
+    if access.outcome != "complete":
+        metrics.CUTS.labels(access.outcome).inc()
 
 
-def build(config: Config) -> ASGIApp:
-    """The router as an ASGI application; its lifespan opens and closes everything that it uses."""
+def build(config: Config) -> Starlette:
+    """The router as an ASGI application; its lifespan opens and closes everything that it uses.
+
+    `state.archives` are the upstreams by name, while it runs."""
     archives: dict[str, HttpArchive] = {}
-    service = Service(archives, TokenBox(secrets.token_bytes(32)))
     server = config.server
-    way = Doorway(
-        base_path=server.base_path,
-        public_url=server.public_url,
-        trusted=Trust(server.trusted_proxies),
-        max_body=server.limits.max_body,
-        write_timeout=server.limits.write_timeout,
-        zone=server.time_zone,
-    )
+    box = TokenBox(secrets.token_bytes(32))
+    service = Service(archives, box, max_search_answer=server.limits.max_search_answer)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -76,26 +77,46 @@ def build(config: Config) -> ASGIApp:
                 archives[name] = await stack.enter_async_context(archive(name, upstream))
             yield
 
-    routes = [
-        Route("/healthz", admin.healthz),
-        Route("/readyz", admin.readyz),
-        Route("/metrics", admin.metrics),
-        Mount("/", app=Door(way, config.router(), service)),
-    ]
     settings = Settings(cors_origins=server.cors.origins, observer=observe)
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(wrap, settings)])
+    app = Starlette(
+        routes=[
+            Route("/healthz", admin.healthz),
+            Route("/readyz", admin.readyz),
+            Route("/metrics", admin.metrics),
+            Mount("/", app=Door(doorway(server), config.router(), service)),
+        ],
+        lifespan=lifespan,
+        middleware=[Middleware(wrap, settings)],
+    )
     app.router.redirect_slashes = False
+    app.state.archives = archives
     return app
 
 
-def run(config: Config) -> None:
-    """Serve the configured router until it is told to stop."""
-    server, bounds = config.server, config.server.limits
-    limits = Limits(
+def doorway(server: ServerConfig) -> Doorway:
+    """Where the door to the DICOMweb root stands."""
+    return Doorway(
+        base_path=server.base_path,
+        public_url=server.public_url,
+        trusted=Trust(server.trusted_proxies),
+        max_body=server.limits.max_body,
+        write_timeout=server.limits.write_timeout,
+    )
+
+
+def limits(server: ServerConfig) -> Limits:
+    """What the front door lets a stranger take."""
+    bounds = server.limits
+    return Limits(
         max_head=bounds.max_head,
         max_body=bounds.max_body,
         max_connections=bounds.max_connections,
         head_timeout=bounds.request_head_timeout,
         write_timeout=bounds.write_timeout,
     )
-    serve(build(config), host=server.host, port=server.port, limits=limits, refused=metrics.refused)
+
+
+def run(config: Config) -> None:
+    """Serve the configured router until it is told to stop."""
+    server = config.server
+    serve(build(config), host=server.host, port=server.port, limits=limits(server), refused=metrics.refused)

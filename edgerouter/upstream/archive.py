@@ -141,13 +141,10 @@ class HttpArchive:
             fields = fields.set("authorization", authorization)
         if outbound.length is not None:
             fields = fields.set("content-length", str(outbound.length))
-        limits = self._limits(outbound.transaction)
+        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction).inc
+        extensions = {"timeout": self._limits(outbound.transaction), "sent": sent}
         return httpx.Request(
-            outbound.method,
-            url,
-            headers=fields.raw(),
-            content=outbound.body,
-            extensions={"timeout": limits},
+            outbound.method, url, headers=fields.raw(), content=outbound.body, extensions=extensions
         )
 
     def _limits(self, transaction: Transaction) -> dict[str, float]:

@@ -103,6 +103,7 @@ class Exchange:
             stall=stall,
             answer=self.head,
             set_deadline=self._set_deadline,
+            sent=request.extensions.get("sent", lambda size: None),
         )
 
     def _set_deadline(self, seconds: float | None) -> None:

@@ -70,6 +70,11 @@ class Wire(ResponseHandler):
             self._read_the_rest()
         super().set_exception(exc, *([exc_cause] if exc_cause else []))
 
+    def close(self) -> None:
+        """Close the connection, as after a write that failed."""
+        self._read_the_rest()
+        super().close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         if exc is not None:
             self._read_the_rest()
@@ -90,14 +95,13 @@ class Wire(ResponseHandler):
         but the engine stops reading at the first failed write. Under TLS it is lost."""
         if self._headed or not self.busy or self.transport is None:
             return
-        if self.transport.get_extra_info("sslcontext"):
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or self.transport.get_extra_info("sslcontext"):
             return
-        with suppress(OSError):
-            number = os.dup(self.transport.get_extra_info("socket").fileno())
-            with socket.socket(fileno=number) as readable:
-                readable.setblocking(False)
-                if data := readable.recv(MAX_HEAD):
-                    self.data_received(data)
+        with suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as readable:
+            readable.setblocking(False)
+            if data := readable.recv(MAX_HEAD):
+                self.data_received(data)
 
     def _check(self, head: "RawResponseMessage") -> None:
         if 100 <= head.code < 200 and head.code != 101:
@@ -128,8 +132,11 @@ class Wire(ResponseHandler):
 
 def has_news(transport: "asyncio.Transport") -> bool:
     """Whether bytes, or an end, have come that the loop has not told of yet."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:  # uvloop's word for a transport that has just ended
+        return True
     poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
@@ -159,9 +166,9 @@ class Connector(aiohttp.TCPConnector):
     def _release(
         self, key: "ConnectionKey", protocol: ResponseHandler, *, should_close: bool = False
     ) -> None:
+        super()._release(key, protocol, should_close=should_close)
         if isinstance(protocol, Wire):
             protocol.busy = False
-        super()._release(key, protocol, should_close=should_close)
 
 
 def _wire(loop: "asyncio.AbstractEventLoop") -> ResponseHandler:

@@ -23,6 +23,7 @@ DICOM = 'multipart/related; type="application/dicom"'
 DICOM_AS_STORED = f"{DICOM}; transfer-syntax=*"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = 'multipart/related; type="application/dicom+xml"'
+_RETRIEVE_URL = re.compile(rb'"00081190"\s*:\s*\{[^{}]*("ROOT[^"]*")[^{}]*\}')
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 
 
@@ -115,9 +116,9 @@ class Door:
         return text.replace(self.base.encode(), b"ROOT").replace(portless.encode(), b"ROOT")
 
     def rows(self, reply: Reply) -> list[bytes]:
-        """The elements of a JSON array exactly as they were written, without links."""
-        rows = msgspec.json.decode(self.unlinked(reply.body), type=list[msgspec.Raw])
-        return [bytes(row).strip() for row in rows]
+        """The elements of a JSON array exactly as they were written, but for their links."""
+        text = _RETRIEVE_URL.sub(rb'"00081190": \1', self.unlinked(reply.body))
+        return [bytes(row).strip() for row in msgspec.json.decode(text, type=list[msgspec.Raw])]
 
     def outcome(self, call: Callable[[DICOMwebClient], Any]) -> Any:
         """What a call of dicomweb-client gives, without links; the status when it is refused,

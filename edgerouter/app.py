@@ -29,15 +29,18 @@ from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
+from edgerouter.upstream.folder.archive import FolderArchive
 from edgerouter.upstream.profile import PROFILES
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
 
 
-def archive(name: str, upstream: Upstream) -> HttpArchive:
+def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
     """One configured upstream as an archive; reads secrets and certificates.
 
     Raises OSError or SecretMissing."""
+    if upstream.folder:
+        return FolderArchive(name, upstream.folder, concurrency=upstream.concurrency)
     bases = {
         transaction: base
         for transaction in (Transaction.SEARCH, Transaction.RETRIEVE, Transaction.STORE, Transaction.WADO_URI)
@@ -105,7 +108,7 @@ def build(config: Config) -> Starlette:
     """The router as an ASGI application; its lifespan opens and closes everything that it uses.
 
     `state.archives` are the upstreams by name, while it runs."""
-    archives: dict[str, HttpArchive] = {}
+    archives: dict[str, HttpArchive | FolderArchive] = {}
     server = config.server
     box = TokenBox(secrets.token_bytes(32))
     issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}

@@ -95,11 +95,11 @@ def _known_rule(value: object, info: ValidationInfo) -> str:
 
 def _beside(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path) or not str(value):
-        raise Mistake("must be the path of a file")
+        raise Mistake("must be a path")
     return surroundings(info).folder / value
 
 
 UpstreamRef = Annotated[str, PlainValidator(_known_upstream), WithJsonSchema({"type": "string"})]
 RuleRef = Annotated[str, PlainValidator(_known_rule), WithJsonSchema({"type": "string"})]
 FilePath = Annotated[Path, PlainValidator(_beside), WithJsonSchema({"type": "string"})]
-"""A path relative to the file that names it."""
+"""The path of a file or folder, relative to the file that names it."""

@@ -1,4 +1,7 @@
-"""The `upstreams` section: the archives behind the router and how each is spoken to."""
+"""The `upstreams` section: the archives behind the router and how each is spoken to.
+
+An upstream is an archive over HTTP, or a folder of PS3.10 files; its keys say which.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
@@ -46,11 +49,16 @@ class Timeouts(Section):
     """From the end of a Store's body to the response head."""
 
 
+_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency"})
+
+
 class Upstream(Section):
-    """One archive reached over HTTP."""
+    """One archive, reached over HTTP or embedded over a folder."""
 
-    later = frozenset({"folder", "links", "link"})
+    later = frozenset({"links", "link"})
 
+    folder: FilePath | None = None
+    """The folder of PS3.10 files that is served as an archive; with it go only issuer and concurrency."""
     url: BaseUrl | None = None
     """The DICOMweb root, where the three below do not say otherwise."""
     search_url: BaseUrl | None = None
@@ -71,11 +79,19 @@ class Upstream(Section):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
+        if self.folder is not None:
+            return self._as_folder()
         bases = [self.url, self.search_url, self.retrieve_url, self.store_url]
         if not any(bases):
-            raise Mistake("has no address", "give url, or search_url, retrieve_url and store_url")
+            raise Mistake("has no address", "give url, folder, or search_url, retrieve_url and store_url")
         if self.tls and not any(base.startswith("https:") for base in (*bases, self.wado_uri_url) if base):
             raise Mistake("has tls but no https URL", "write https:// or remove tls")
+        return self
+
+    def _as_folder(self) -> Self:
+        others = sorted(self.model_fields_set - _OF_FOLDERS)
+        if others:
+            raise Mistake(f"{others[0]} does not go with folder", "give either an address or a folder")
         return self
 
     def base(self, transaction: Transaction) -> str | None:
@@ -103,7 +119,7 @@ class Upstream(Section):
         return tuple(dict.fromkeys(url for url in urls if url))
 
     def missing(self) -> Iterator[str]:
-        """What it needs and is not there now: secrets and certificate files, named without their values."""
+        """What it needs and is not there now: secrets, certificate files, a folder, named without their values."""
         if self.auth:
             try:
                 self.auth.secret.reveal()
@@ -111,3 +127,5 @@ class Upstream(Section):
                 yield str(error)
         files = (self.tls.ca, self.tls.cert, self.tls.key) if self.tls else ()
         yield from (f"file {path} is not there" for path in files if path and not path.is_file())
+        if self.folder and not self.folder.is_dir():
+            yield f"folder {self.folder} is not there"

@@ -213,7 +213,7 @@ def test_a_route_key_without_machinery_is_refused_not_ignored(tmp_path: Path, ke
     ("server", "upstream", "rule", "expect", "said"),
     [
         ("cors: {origins: ['*', 'https://v.example']}", "", "", "", '"*" stands beside other origins'),
-        ("", "tls: {ca: [a.pem]}", "", "", "must be the path of a file"),
+        ("", "tls: {ca: [a.pem]}", "", "", "must be a path"),
         ("", "issuer: 'A^B'", "", "", "has characters that are not allowed here"),
         ("", "auth: [basic]", "", "", "must be a mapping"),
         ("", "auth: {type: [basic]}", "", "", "must be a single value"),

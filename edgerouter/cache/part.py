@@ -110,6 +110,8 @@ class Part:
         self._bell = bell
         self._room = room
         self._reading = reading
+        # A small part is written in one go.
+        self._enough = _PENDING if length is not None and length <= _PENDING else _COALESCE
         self._charged = 0  # bytes of room taken
         self._reported = 0  # of these, written as far as the room was told
         self._writing = False
@@ -142,7 +144,7 @@ class Part:
         self._bell.ring()
         if self.keeping and self.size > self._charged and not await self._charge():
             self.keeping = False
-        if self.size - self.disk.written >= _COALESCE:
+        if self.size - self.disk.written >= self._enough:
             self._flush()
         while self.keeping and self.size - self.disk.written > _PENDING:
             await self._bell.wait()
@@ -218,6 +220,6 @@ class Part:
             _log.warning("a part could not be written: %s", errno.errorcode.get(error.errno or 0, "OSError"))
             self._room.pause()
             self.keeping = False
-        elif self.whole or self.size - self.disk.written >= _COALESCE:
+        elif self.whole or self.size - self.disk.written >= self._enough:
             self._flush()
         self._bell.ring()

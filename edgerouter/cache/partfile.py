@@ -38,8 +38,9 @@ class PartFile:
         try:
             if self.file is None:
                 self.file = File(self._opener(self.path))
-            for view in views:
-                self._write(self.file, view)
+            left = list(views)
+            while left:
+                self._wrote(os.writev(self.file.fd, left), left)
         except OSError as error:
             return error
         return None
@@ -54,9 +55,12 @@ class PartFile:
         with suppress(OSError):
             self.path.unlink()
 
-    def _write(self, file: File, view: memoryview) -> None:
-        while view:
-            count = os.write(file.fd, view)
+    def _wrote(self, count: int, left: list[memoryview]) -> None:
+        """Digest the first `count` bytes of what was left, and take them off."""
+        self.written += count
+        while count:
+            view = left.pop(0)
             self._digester.update(view[:count])
-            self.written += count
-            view = view[count:]
+            if count < len(view):
+                left.insert(0, view[count:])
+            count -= min(count, len(view))

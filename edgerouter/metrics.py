@@ -116,7 +116,8 @@ UPSTREAM_CUTS = Counter(
 
 SEARCH_SOURCES = Counter(
     "edgerouter_search_sources",
-    "Shares of federated searches, by upstream and outcome (answered, timeout, overloaded, …).",
+    "Shares of federated searches, by upstream and outcome: answered, timeout, error, unauthorized, "
+    "overloaded or resting.",
     ["upstream", "outcome"],
     registry=REGISTRY,
 )
@@ -124,6 +125,18 @@ ROWS_DROPPED = Counter(
     "edgerouter_search_rows_dropped",
     "Rows not passed on: unusable (no UID), or unmatched (the archive ignored a match key).",
     ["upstream", "reason"],
+    registry=REGISTRY,
+)
+LOCATED = Counter(
+    "edgerouter_located",
+    "Retrieves whose holder was known, or had to be asked for, where several upstreams may hold it.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+FAILOVERS = Counter(
+    "edgerouter_failovers",
+    "Retrieves that went past an upstream because it failed to give what it may hold.",
+    ["upstream"],
     registry=REGISTRY,
 )
 CONFLICTS = Counter(
@@ -165,37 +178,6 @@ CACHE_ADOPTED = Named("edgerouter_cache_adopted", "Units taken in.")
 CACHE_EVICTED = Named("edgerouter_cache_evicted", "Units evicted to keep `size` and `min_free`.")
 CACHE_DAMAGED = Named("edgerouter_cache_damaged", "Units removed because row or file was not as we left it.")
 CACHE_ERRORS = Named("edgerouter_cache_errors", "Failures of disk or database that no client noticed.")
-
-SEARCH_SOURCES = Counter(
-    "edgerouter_search_sources",
-    "Shares of federated searches, by upstream and outcome: answered, timeout, error, unauthorized, "
-    "overloaded or resting.",
-    ["upstream", "outcome"],
-    registry=REGISTRY,
-)
-ROWS_DROPPED = Counter(
-    "edgerouter_search_rows_dropped",
-    "Rows not passed on: unusable (no UID), or unmatched (the archive ignored a match key).",
-    ["upstream", "reason"],
-    registry=REGISTRY,
-)
-LOCATED = Counter(
-    "edgerouter_located",
-    "Retrieves whose holder was known, or had to be asked for, where several upstreams may hold it.",
-    ["outcome"],
-    registry=REGISTRY,
-)
-FAILOVERS = Counter(
-    "edgerouter_failovers",
-    "Retrieves that went past an upstream because it failed to give what it may hold.",
-    ["upstream"],
-    registry=REGISTRY,
-)
-CONFLICTS = Counter(
-    "edgerouter_patient_conflicts",
-    "Merged rows whose sources name different patients under one UID.",
-    registry=REGISTRY,
-)
 
 
 def refused(reason: str) -> None:

@@ -1,5 +1,6 @@
 """The real router as a process of its own, with a configuration file written for the test."""
 
+import json
 import os
 import re
 import subprocess
@@ -125,7 +126,8 @@ class Router:
             },
             "upstreams": self._upstreams,
         }
-        self.configuration.write_text(yaml.safe_dump(_merged(own, self._overrides), sort_keys=False))
+        whole = json.loads(json.dumps(_merged(own, self._overrides)))  # sections shared would become anchors
+        self.configuration.write_text(yaml.safe_dump(whole, sort_keys=False))
 
     def _run(self) -> bool:
         command = [sys.executable, "-m", "edgerouter", "serve", "-c", str(self.configuration)]

@@ -1,16 +1,22 @@
 """The only wiring: from a validated configuration to an ASGI application whose lifespan owns every task."""
 
+import asyncio
+import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgerouter import admin, metrics
+from edgerouter.cache.cache import Cache
 from edgerouter.config import Config
+from edgerouter.config.cache import CacheConfig
+from edgerouter.config.server import ServerConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -24,9 +30,11 @@ from edgerouter.upstream.profile import PROFILES
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
 
+logger = logging.getLogger(__name__)
+
 
 def archive(name: str, upstream: Upstream) -> HttpArchive:
-    """One configured upstream as an archive. Reads secrets and certificates: raises OSError, SecretMissing."""
+    """One configured upstream as an archive; reads its secrets: raises OSError, SecretMissing."""
     bases = {
         transaction: base
         for transaction in (Transaction.SEARCH, Transaction.RETRIEVE, Transaction.STORE, Transaction.WADO_URI)
@@ -57,10 +65,38 @@ def observe(access: Access) -> None:
 
 def build(config: Config) -> ASGIApp:
     """The router as an ASGI application; its lifespan opens and closes everything that it uses."""
-    archives: dict[str, HttpArchive] = {}
-    service = Service(archives, TokenBox(secrets.token_bytes(32)))
     server = config.server
-    way = Doorway(
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+        async with AsyncExitStack() as stack:
+            archives = {
+                name: await stack.enter_async_context(archive(name, upstream))
+                for name, upstream in config.upstreams.items()
+            }
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            cache = await _cache(config.cache, tasks, stack)
+            box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
+            yield {"door": Door(_doorway(server), config.router(), Service(archives, box, cache))}
+
+    routes = [
+        Route("/healthz", admin.healthz),
+        Route("/readyz", admin.readyz),
+        Route("/metrics", admin.metrics),
+        Mount("/", app=_dicomweb),
+    ]
+    settings = Settings(cors_origins=server.cors.origins, observer=observe)
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(wrap, settings)])
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
+    await scope["state"]["door"](scope, receive, send)
+
+
+def _doorway(server: ServerConfig) -> Doorway:
+    return Doorway(
         base_path=server.base_path,
         public_url=server.public_url,
         trusted=Trust(server.trusted_proxies),
@@ -69,23 +105,26 @@ def build(config: Config) -> ASGIApp:
         zone=server.time_zone,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            for name, upstream in config.upstreams.items():
-                archives[name] = await stack.enter_async_context(archive(name, upstream))
-            yield
 
-    routes = [
-        Route("/healthz", admin.healthz),
-        Route("/readyz", admin.readyz),
-        Route("/metrics", admin.metrics),
-        Mount("/", app=Door(way, config.router(), service)),
-    ]
-    settings = Settings(cors_origins=server.cors.origins, observer=observe)
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(wrap, settings)])
-    app.router.redirect_slashes = False
-    return app
+async def _cache(config: CacheConfig, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> Cache | None:
+    """The opened cache, closed with the app; None where nothing is to be kept. Raises FolderError."""
+    if not config.size:
+        return None
+
+    def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
+        return tasks.create_task(_guarded(coro), name=name)
+
+    cache = await Cache.open(config.path, size=config.size, min_free=config.min_free, start=start)
+    stack.push_async_callback(cache.close)
+    return cache
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """A task that fails is logged; it takes nothing else with it."""
+    try:
+        await work
+    except Exception as error:
+        logger.error("a task of the app failed: %s", type(error).__name__)
 
 
 def run(config: Config) -> None:

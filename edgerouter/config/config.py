@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from edgerouter.config.cache import CacheConfig
 from edgerouter.config.document import Document, read
 from edgerouter.config.problems import ConfigError, Problem, shown
 from edgerouter.config.report import validate
@@ -22,10 +23,11 @@ from edgerouter.routing.router import Router, Rule
 class ConfigFile(Section):
     """edgerouter.yaml."""
 
-    later = frozenset({"cache", "spool", "links", "identity"})
+    later = frozenset({"spool", "links", "identity"})
 
     server: ServerConfig = ServerConfig()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
+    cache: CacheConfig = CacheConfig()
     rules: tuple[str, ...] = ()
     """Rule files as globs relative to this file; their rules are tried in this order."""
 
@@ -46,6 +48,7 @@ class Config:
 
     server: ServerConfig
     upstreams: Mapping[str, Upstream]
+    cache: CacheConfig
     rules: tuple[Rule, ...] = ()
     tests: tuple[Located, ...] = ()
 
@@ -98,6 +101,7 @@ def _config(file: ConfigFile, rule_files: list[tuple[Document, RuleFile]]) -> Co
     return Config(
         server=file.server,
         upstreams=MappingProxyType(file.upstreams),
+        cache=file.cache,
         rules=tuple(rule.compile(zone) for _, rules in rule_files for rule in rules.rules),
         tests=tuple(
             Located(document.file, document.line(("tests", number)), number, test)

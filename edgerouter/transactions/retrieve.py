@@ -9,10 +9,11 @@ from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import NotFound, Overloaded, Received, RouterError, UpstreamError
 from edgerouter.http.reply import Reply
 from edgerouter.routing.router import Route
+from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
-from edgerouter.transactions.relay import relay
+from edgerouter.transactions.relay import relay, wishes_of
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,14 @@ class Retrieve:
     """The Retrieve transaction and the URI service (PS3.18 §9, §10.4)."""
 
     def __init__(
-        self, archives: Mapping[str, Upstream], box: TokenBox, holders: Holders, locations: Locations
+        self,
+        archives: Mapping[str, Upstream],
+        box: TokenBox,
+        holders: Holders,
+        locations: Locations,
+        cached: Cached | None = None,
     ) -> None:
+        self._cached = cached
         self._archives = archives
         self._box = box
         self._holders = holders
@@ -35,9 +42,17 @@ class Retrieve:
         """The reply from the first holder that gives one; raises errors.RouterError.
 
         A 404 is said only when every possible holder said so (law 5)."""
+        wanted = wishes_of(inbound)
+        cached = self._cached if self._cached and self._cached.handles(inbound, wanted) else None
+        if cached:
+            held = await cached.held(inbound, wanted, self._ordered(inbound, route.upstreams))
+            if held is not None:
+                return held
         failures: list[RouterError] = []
         for archive in await self._candidates(inbound, route.upstreams):
             try:
+                if cached:
+                    return await cached.fetched(inbound, wanted, archive)
                 return await relay(inbound, archive, self._box)
             except (UpstreamError, Overloaded) as error:
                 if isinstance(error, Received) and error.status not in (*_ABSENT, 500, 502, 503, 504):
@@ -47,6 +62,12 @@ class Retrieve:
                 failures.append(error)
                 logger.info("upstream %s did not give it (%s)", archive.name, error.status)
         raise verdict(failures)
+
+    def _ordered(self, inbound: Inbound, upstreams: Sequence[str]) -> list[str]:
+        """The upstreams of the route, known holders first."""
+        resource = inbound.resource
+        known = self._locations.holders(resource.study or "", resource.series or "", upstreams)
+        return [*known, *(name for name in upstreams if name not in known)]
 
     async def _candidates(self, inbound: Inbound, upstreams: Sequence[str]) -> list[Upstream]:
         resource = inbound.resource

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from edgerouter.cache.cache import Cache
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
 from edgerouter.routing.router import Route
+from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
@@ -21,12 +23,14 @@ from edgerouter.transactions.upstreams import Upstream
 class Service:
     """Answers routed requests; one instance for the app."""
 
-    def __init__(self, archives: Mapping[str, Upstream], box: TokenBox) -> None:
+    def __init__(self, archives: Mapping[str, Upstream], box: TokenBox, cache: Cache | None = None) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
         self._search = Search(archives, box, self.locations, Snapshots())
-        self._retrieve = Retrieve(archives, box, Holders(archives, self.locations), self.locations)
+        holders = Holders(archives, self.locations)
+        cached = Cached(cache, archives, box) if cache else None
+        self._retrieve = Retrieve(archives, box, holders, self.locations, cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""

@@ -1,147 +1,176 @@
 """Retrieve through the cache: what is held is answered from disk, what is not is fetched once for everybody.
 
-The route has been decided before (law 8): a look-up sees only the upstreams that it allows."""
+The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
-from edgerouter.cache.fill import Fill
+from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import Wish
+from edgerouter.dicomweb.media import DICOM, Wish
 from edgerouter.dicomweb.resource import Kind, Resource
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.http.fields import Fields
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.described import described_reply, fetch_metadata, followed_metadata
-from edgerouter.transactions.fetch import Frames, Instances, fetch_parts, list_members
-from edgerouter.transactions.held import LookUp
+from edgerouter.transactions import answers
+from edgerouter.transactions.described import MetadataJob
+from edgerouter.transactions.fetch import Errand, Unsuitable
+from edgerouter.transactions.frame_list import Flying, FrameList
+from edgerouter.transactions.held import Found, LookUp
+from edgerouter.transactions.hits import Hit
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.keeping import refuses_memory
+from edgerouter.transactions.jobs import FrameJob, Job, Larder, unit_fields
+from edgerouter.transactions.keeping import Forwarded, is_kept, is_rendition, names
+from edgerouter.transactions.mending import Mender, resource_of
 from edgerouter.transactions.relay import outbound_for
+from edgerouter.transactions.sending import HeldPart
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.transactions.wrap import followed_reply, held_reply, unit_fields
-from edgerouter.upstream.seam import Outbound
 
-_JSON = "application/dicom+json"
+_RANGE = ("range", "if-range")
 
 
 class Cached:
-    """The kinds of resources that are kept, from look-up to fill."""
+    """Retrieves through one cache."""
 
     def __init__(self, cache: Cache, archives: Mapping[str, Upstream], box: TokenBox) -> None:
-        self._cache = cache
-        self._archives = archives
-        self._box = box
-        self._look_up = LookUp(cache)
+        self.larder = Larder(cache, LookUp(cache), set())
+        self.archives = archives
+        self.box = box
+        self.flying = Flying()
 
-    def handles(self, inbound: Inbound, wanted: Sequence[Wish]) -> bool:
-        """Whether the request is for something that is kept, in a form that is kept."""
-        kind = inbound.resource.kind
-        if refuses_memory(inbound.fields):
-            return False
-        if kind is Kind.METADATA:
-            return wanted[0].media == _JSON
-        if kind is Kind.DICOM:
-            return wanted[0].media == "application/dicom"
-        return kind is Kind.FRAMES
+    def retrieval(self, inbound: Inbound, wanted: Sequence[Wish]) -> "Retrieval | None":
+        """The request as the cache sees it; None when it asks for nothing that is kept."""
+        return Retrieval(self, inbound, wanted) if is_kept(inbound, wanted) else None
 
-    async def held(self, inbound: Inbound, wanted: Sequence[Wish], upstreams: Sequence[str]) -> Reply | None:
-        """The answer, if all of it is held and fresh; no upstream is asked."""
-        if inbound.bypass:
+
+class Retrieval:
+    """One request for something that is kept."""
+
+    def __init__(self, cached: Cached, inbound: Inbound, wanted: Sequence[Wish]) -> None:
+        self._cached = cached
+        self._cache = cached.larder.cache
+        self._inbound = inbound
+        self._wanted = wanted
+        self._names = names(inbound)
+        self._found: dict[str, Found] = {}
+        self._lost: set[UnitKey] = set()  # believed to be held, and not there
+
+    async def held(self, upstreams: Sequence[str]) -> Reply | None:
+        """The answer of the first of these upstreams of which all is held and fresh; nobody is asked."""
+        if self._inbound.bypass:
             return None
-        resource = inbound.resource
-        if resource.kind is Kind.METADATA:
-            described = await self._look_up.described(resource, upstreams)
-            if described is None:
-                return None
-            self._cache.catalog.touch(described.upstream, resource.study or "")
-            return described_reply(inbound, described, self._links(inbound, described.upstream))
-        whole = await self._look_up.whole(resource, which(resource), wanted, upstreams)
-        if whole is None:
-            return None
-        # Law 2, "when in doubt it is a miss": the first unit is opened before anything is promised.
-        if await self._cache.units.get(whole.units[0].key) is None:
-            return None
-        self._cache.catalog.touch(whole.upstream, resource.study or "")
-        return held_reply(inbound, wanted, whole.units, self._cache, time.time() - whole.asked_at)
-
-    async def fetched(self, inbound: Inbound, wanted: Sequence[Wish], archive: Upstream) -> Reply:
-        """The answer from one upstream, while it arrives; simultaneous requests share the fetch.
-
-        Raises errors.UpstreamError until the first part is here."""
-        outbound = outbound_for(inbound, archive, wanted, self._box)
-        job = Job(self._cache, self._look_up, archive, outbound, inbound.resource, wanted, inbound.bypass)
-        async with AsyncExitStack() as stack:
-            follower = await stack.enter_async_context(self._cache.fills.join(job.key, job))
-            if inbound.resource.kind is Kind.METADATA:
-                return await followed_metadata(inbound, follower, stack, self._links(inbound, archive.name))
-            return await followed_reply(inbound, wanted, follower, stack, self._cache)
-
-    def _links(self, inbound: Inbound, upstream: str) -> LinkMap:
-        """For rows whose links are absolute: so they are the same whatever was asked."""
-        archive = self._archives[upstream]
-        return LinkMap(upstream, archive.bases, inbound.public, self._box, archive.bases[0])
-
-
-def which(resource: Resource) -> list[str]:
-    """The names of the units of a resource within its instance."""
-    return [str(number) for number in resource.frames] if resource.kind is Kind.FRAMES else [""]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One fetch: called by the fill that it becomes."""
-
-    cache: Cache
-    look_up: LookUp
-    archive: Upstream
-    outbound: Outbound
-    resource: Resource
-    wanted: Sequence[Wish]
-    bypass: bool
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What makes two requests the same fetch: the source, the resource, and what was asked for."""
-        asked = self.outbound
-        return (self.archive.name, asked.path, asked.query, asked.fields.get("accept") or "")
-
-    async def __call__(self, fill: Fill) -> None:
-        if self.resource.kind is Kind.METADATA:
-            return await fetch_metadata(fill, self.archive, self.outbound, self.resource, self.cache.catalog)
-        if not self.bypass and await self._handed_on(fill):
-            return None
-        since, asked_at = self.cache.catalog.moment(), time.time()
-        if self.resource.kind is Kind.FRAMES:
-            return await self._frames(fill)
-        named = Instances(fill, self.archive.name, self.resource)
-        await fetch_parts(fill, self.archive, self.outbound, self.resource, named)
-        if fill.is_keeping:
-            await list_members(self.cache.catalog, self.archive.name, self.resource, named, since, asked_at)
+        look = self._described if self._inbound.resource.kind is Kind.METADATA else self._hit
+        for upstream in upstreams:
+            if (reply := await look(upstream)) is not None:
+                return reply
         return None
 
-    async def _handed_on(self, fill: Fill) -> bool:
-        """Look again inside the flight: another fill may have ended since the look-up."""
-        names = [self.archive.name]
-        whole = await self.look_up.whole(self.resource, which(self.resource), self.wanted, names)
-        if whole is None:
-            return False
-        await fill.begin(200, Fields())
-        for unit in whole.units:
-            await fill.held(unit.key, unit.size, unit_fields(self.resource, unit.key))
-        return True
+    async def fetched(self, archive: Upstream) -> Reply:
+        """The answer from one upstream, while it arrives; simultaneous requests share the fetch.
 
-    async def _frames(self, fill: Fill) -> None:
-        """In as many requests as the upstream likes best; each part is the frame it stands for."""
-        numbers = list(self.resource.frames)
-        batch = self.archive.profile.frames_batch or len(numbers)
-        any_syntax = any(wish.transfer_syntax == "*" for wish in self.wanted)
-        for start in range(0, len(numbers), batch):
-            some = tuple(numbers[start : start + batch])
-            part = replace(self.resource, frames=some)
-            named = Frames(fill, self.archive.name, part, some, any_syntax)
-            await fetch_parts(fill, self.archive, replace(self.outbound, path=part.path), part, named)
-            named.finish()
+        Raises errors.UpstreamError or Overloaded until the first part is here; Unsuitable for what has to
+        be passed on as it comes."""
+        kind = self._inbound.resource.kind
+        if is_rendition(kind) and self._inbound.method == "GET" and "range" in self._inbound.fields:
+            raise Unsuitable("A range of what is not held is not fetched whole.", upstream=archive.name)
+        errand = self._errand(archive, self._inbound.resource)
+        if kind is Kind.FRAMES:
+            return await self._frames(errand)
+        async with AsyncExitStack() as stack:
+            following = self._following(errand)
+            if kind is Kind.METADATA:
+                metadata = MetadataJob(self._cached.larder, errand, again=self._again)
+                follower = await stack.enter_async_context(self._cache.fills.join(metadata.key, metadata))
+                return await following.metadata(follower, stack)
+            job = Job(self._cached.larder, errand, self._names[0], again=self._again)
+            follower = await stack.enter_async_context(self._cache.fills.join(job.key, job))
+            return await following.parts(follower, follower.parts(), stack)
+
+    async def _hit(self, upstream: str) -> Reply | None:
+        look_up = self._cached.larder.look_up
+        found = await look_up.units(upstream, self._inbound.resource, self._names, self._wanted)
+        self._found[upstream] = found
+        if not found.whole:
+            return None
+        hit = Hit(self._inbound, self._wanted, found.whole, self._cache, self._mender)
+        reply = await hit.reply(time.time())
+        if reply is None:
+            self._lost.add(found.whole[0].key)
+        return reply
+
+    async def _described(self, upstream: str) -> Reply | None:
+        resource, catalog = self._inbound.resource, self._cache.catalog
+        described = await self._cached.larder.look_up.described(upstream, resource)
+        if described is None:
+            return None
+        catalog.touch(upstream, resource.study or "")
+        bases = self._cached.archives[upstream].bases
+        links = LinkMap(upstream, bases, self._inbound.public, self._cached.box, bases[0])
+        return answers.described(self._inbound, described, links, catalog, time.time())
+
+    async def _frames(self, errand: Errand) -> Reply:
+        """What is held of the list, and what is missing in as few requests as the archive likes best."""
+        numbers = self._inbound.resource.frames
+        found = self._found.get(errand.archive.name)
+        units = [self._trusted(unit) for unit in found.units] if found else [None] * len(numbers)
+        missing = [number for number, unit in zip(numbers, units, strict=True) if unit is None]
+        jobs = self._cached.flying.jobs(self._cached.larder, errand, missing, again=self._again)
+        sources = [
+            (number, self._part(unit, errand) if unit else jobs[number])
+            for number, unit in zip(numbers, units, strict=True)
+        ]
+        async with AsyncExitStack() as stack:
+            frames = FrameList(sources, self._cache.fills)
+            stack.push_async_callback(frames.aclose)
+            follower = await frames.begin()
+            return await self._following(errand).parts(follower, frames.parts(), stack)
+
+    def _part(self, unit: Held, errand: Errand) -> HeldPart:
+        return HeldPart(unit, unit_fields(unit, errand.base), self._cache, self._mender)
+
+    def _trusted(self, unit: Held | None) -> Held | None:
+        return None if unit is None or unit.key in self._lost else unit
+
+    @property
+    def _again(self) -> bool:
+        """Whether a fetch looks first what is held by now: not if that is not wanted, or was not true."""
+        return not self._inbound.bypass and not self._lost
+
+    @property
+    def _mender(self) -> Mender:
+        return Mender(self._cache.fills, self._mending)
+
+    def _mending(self, key: UnitKey) -> Job | FrameJob:
+        resource = resource_of(key, self._inbound.resource)
+        errand = self._errand(self._cached.archives[key.upstream], resource)
+        if key.kind is UnitKind.FRAME:
+            return FrameJob(self._cached.larder, errand, again=False)
+        return Job(self._cached.larder, errand, key.which, again=False)
+
+    def _following(self, errand: Errand) -> answers.Following:
+        archive, inbound = errand.archive, self._inbound
+        here = archive.url(errand.outbound)
+        links = LinkMap(archive.name, archive.bases, inbound.public, self._cached.box, here)
+        return answers.Following(
+            inbound, self._wanted, links, self._cache.secret, self._forwarded(archive.name)
+        )
+
+    def _forwarded(self, upstream: str) -> Forwarded:
+        if self._inbound.bypass:
+            return "request"
+        found = self._found.get(upstream)
+        return found.forwarded if found and not self._lost else "miss"
+
+    def _errand(self, archive: Upstream, resource: Resource) -> Errand:
+        """What to ask for: whole, and of instances and frames in an envelope, whose end proves it whole."""
+        wanted = self._wanted
+        if resource.kind is Kind.DICOM:
+            wanted = [wish for wish in wanted if wish.media == DICOM]
+        if resource.kind in (Kind.DICOM, Kind.FRAMES):
+            wanted = list(dict.fromkeys(replace(wish, multipart=True) for wish in wanted))
+        inbound = replace(self._inbound, resource=resource)
+        outbound = outbound_for(inbound, archive, wanted, self._cached.box)
+        outbound = replace(outbound, fields=outbound.fields.without(*_RANGE))
+        return Errand(archive, outbound, resource, wanted)

@@ -1,194 +1,214 @@
-"""Metadata through the cache: rows kept as they came, answered as an array with our links."""
+"""Metadata through the cache: rows kept as they came, answered as an array with our links (PS3.18 §F).
 
+A fill of metadata holds the array as text, so that readers follow it like any other; its rows go into the
+catalog as they come."""
+
+import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
-from hashlib import sha256
 from urllib.parse import urljoin
 
 import msgspec
 
 from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.fill import Fill
-from edgerouter.cache.follower import Follower
-from edgerouter.cache.listings import Listing, Member, Row
+from edgerouter.cache.listings import Member, Row
 from edgerouter.dicomweb.json_links import BulkDataLinks
 from edgerouter.dicomweb.json_rows import ArraySplitter
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.resource import Level, Resource
-from edgerouter.errors import ProtocolError
-from edgerouter.http.coding import Gzip, accepts_gzip
-from edgerouter.http.conditional import ETag, precondition
+from edgerouter.dicomweb.media import JSON
+from edgerouter.dicomweb.resource import Resource
+from edgerouter.errors import Cut, ProtocolError
 from edgerouter.http.fields import Fields
-from edgerouter.http.reply import Reply
-from edgerouter.transactions.fetch import check_status
+from edgerouter.transactions.fetch import Errand, check_status, plain, told
 from edgerouter.transactions.held import Described
-from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.keeping import cache_status, may_keep, proves_its_end
+from edgerouter.transactions.jobs import Larder, learn
+from edgerouter.transactions.keeping import may_keep, proves_its_end
 from edgerouter.transactions.passage import check_type
-from edgerouter.transactions.rewrite import MAX_METADATA_BYTES, bulkdata_links, faults_of, gzipped, inflated
+from edgerouter.transactions.rewrite import faults_of
 from edgerouter.transactions.row import uids
-from edgerouter.transactions.streams import OwnedBody
-from edgerouter.transactions.upstreams import Upstream
-from edgerouter.upstream.seam import Answer, Outbound
+from edgerouter.upstream.seam import Answer
 
-_JSON = "application/dicom+json"
 _BATCH = 100  # rows written to the catalog at once
-_END = b"\x1e"  # behind each row of a fill: no JSON text can hold it (RFC 7464)
-_REVALIDATE = "private, no-cache"
+_PIECE = 64 << 10  # bytes of JSON taken apart in one step
+_MAX_KEPT = 16 << 20  # bytes of a row that is kept; the catalog unpacks no more than a few times that
+_FIELDS = Fields([("content-type", JSON)])
+_RELATIVE = re.compile(rb'"BulkDataURI"\s*:\s*"(?![A-Za-z][A-Za-z0-9+.-]*:)')
+
+Bytes = AsyncGenerator[bytes, None]
 
 
-async def fetch_metadata(
-    fill: Fill, archive: Upstream, outbound: Outbound, resource: Resource, catalog: Catalog
-) -> None:
-    """One upstream's metadata into the fill and, row by row, into the catalog."""
-    since, asked_at = catalog.moment(), time.time()
-    here = archive.url(outbound)
-    async with archive.open(outbound) as answer:
-        check_status(answer, archive.name)
-        media = check_type(resource, answer, archive.name)
-        if media is None or media.essence not in (_JSON, "application/json"):
-            raise ProtocolError("The upstream did not answer with JSON.", upstream=archive.name)
-        await fill.begin(answer.status, Fields())
+class MetadataJob:
+    """Fetches the metadata of a study, series or instance."""
+
+    def __init__(self, larder: Larder, errand: Errand, *, again: bool) -> None:
+        self.key = errand.key
+        self._larder = larder
+        self._errand = errand
+        self._again = again
+
+    async def __call__(self, fill: Fill) -> None:
+        if not (self._again and await self._handed_on(fill)):
+            await fetch_metadata(fill, self._errand, self._larder.cache.catalog)
+
+    async def _handed_on(self, fill: Fill) -> bool:
+        upstream = self._errand.archive.name
+        described = await self._larder.look_up.described(upstream, self._errand.resource)
+        if described is None:
+            return False
+        await fill.begin(200, Fields())
+        await fill.open_part(_FIELDS)
+        async for text in array(rows_of(described, self._larder.cache.catalog)):
+            await fill.write(text)
+        await fill.close_part(None)
+        return True
+
+
+async def fetch_metadata(fill: Fill, errand: Errand, catalog: Catalog) -> None:
+    """One upstream's metadata into the fill and, row by row, into the catalog. Raises errors.UpstreamError.
+
+    The part begins with the first row: what fails before may still be asked of another holder."""
+    upstream, here = errand.archive.name, errand.archive.url(errand.outbound)
+    keeper = Keeper(catalog, errand, catalog.moment(), time.time())
+    async with errand.archive.open(errand.outbound) as answer:
+        check_status(answer, upstream)
+        if answer.status in (200, 206):
+            media = check_type(errand.resource, answer, upstream)
+            if media is None or media.essence not in (JSON, "application/json"):
+                raise ProtocolError("The upstream did not answer with JSON.", upstream=upstream)
         keeping = may_keep(answer) and proves_its_end(answer)
         fill.keep(keeping)
-        await fill.open_part(Fields([("content-type", _JSON)]))
-        keeper = _Keeper(catalog, archive.name, resource, since, asked_at) if keeping else None
-        async for batch in _batches(answer, archive.name):
-            found = [absolute(row, here) for row in batch]
-            await fill.write(b"".join(row + _END for row in found))
-            if keeper:
-                await keeper.add(found)
+        await fill.begin(answer.status, told(answer))
+        if answer.status not in (200, 206):
+            return
+        begun = False
+        async for text in array(_seen(_batches(answer, upstream, here), keeper if keeping else None)):
+            if not begun:
+                await fill.open_part(_FIELDS)
+                begun = True
+            await fill.write(text)
         await fill.close_part(None)
-        if keeper:
+        if keeping:
             await keeper.finish()
 
 
-async def _batches(answer: Answer, upstream: str) -> AsyncGenerator[list[bytes], None]:
-    """The rows of the answer as they come."""
-    coded = (answer.fields.get("content-encoding") or "").lower() == "gzip"
-    splitter = ArraySplitter(total_limit=MAX_METADATA_BYTES)
-    async for chunk in inflated(answer.chunks(), upstream) if coded else answer.chunks():
-        with faults_of(upstream):
-            found = splitter.feed(chunk)
-        if found:
-            yield found
+async def _batches(answer: Answer, upstream: str, here: str) -> AsyncGenerator[list[bytes], None]:
+    """The rows of the answer as they come, their links absolute."""
+    splitter = ArraySplitter()
+    async for chunk in plain(answer, upstream):
+        for at in range(0, len(chunk), _PIECE):
+            with faults_of(upstream):
+                found = [absolute(row, here) for row in splitter.feed(chunk[at : at + _PIECE])]
+            if found:
+                yield found
+            await asyncio.sleep(0)
     with faults_of(upstream):
         splitter.finish()
 
 
+async def _seen(
+    batches: AsyncIterator[list[bytes]], keeper: "Keeper | None"
+) -> AsyncGenerator[list[bytes], None]:
+    async for batch in batches:
+        yield batch
+        if keeper:
+            await keeper.add(batch)
+
+
 def absolute(row: bytes, here: str) -> bytes:
     """The row with relative BulkDataURIs resolved: kept, it answers requests with other URLs than `here`."""
-    if b"BulkDataURI" not in row:
+    if b"\\u" not in row and not _RELATIVE.search(row):
         return row
     rewriter = BulkDataLinks(lambda url: url if ":" in url else urljoin(here, url))
     return rewriter.feed(row) + rewriter.finish()
 
 
-class _Keeper:
-    """Puts rows into the catalog as they come, and at the end says what the study or series contains."""
+class Keeper:
+    """Puts rows into the catalog as they come, and says at the end what the study or series contains."""
 
-    def __init__(
-        self, catalog: Catalog, upstream: str, resource: Resource, since: int, asked_at: float
-    ) -> None:
+    def __init__(self, catalog: Catalog, errand: Errand, since: int, asked_at: float) -> None:
         self._catalog = catalog
-        self._upstream = upstream
-        self._resource = resource
+        self._errand = errand
         self._since = since
         self._asked_at = asked_at
         self._members: list[Member] = []
         self._unnamed = 0
         self._date = ""
+        self._waiting: list[Row] = []
 
     async def add(self, found: list[bytes]) -> None:
-        study = self._resource.study or ""
-        kept = []
+        """Keep the rows that are of what was asked for."""
         for data in found:
-            member = self._member(data)
+            member = member_of(data, self._errand.resource)
             if member is None:
                 self._unnamed += 1
                 continue
+            if not self._members:
+                self._date = study_date(data)
             self._members.append(member)
-            kept.append(Row(*member, data, self._asked_at))
-            self._date = self._date or study_date(data)
-        for start in range(0, len(kept), _BATCH):
-            await self._catalog.put_metadata(self._upstream, study, kept[start : start + _BATCH], self._since)
-
-    def _member(self, data: bytes) -> Member | None:
-        """Whose metadata it is; None when it is not of what was asked for."""
-        asked = (self._resource.study, self._resource.series, self._resource.instance)
-        try:
-            found = uids(data, Resource(self._resource.kind))
-        except ValueError:
-            return None
-        if not all(found) or any(want and want != got for want, got in zip(asked, found, strict=True)):
-            return None
-        return found[1] or "", found[2] or ""
+            if len(data) <= _MAX_KEPT:
+                self._waiting.append(Row(*member, data, self._asked_at))
+        if len(self._waiting) >= _BATCH or sum(len(row.data) for row in self._waiting) >= _MAX_KEPT:
+            await self._write()
 
     async def finish(self) -> None:
-        resource, study = self._resource, self._resource.study or ""
-        if resource.level is not Level.INSTANCE and not self._unnamed:
-            members = tuple(dict.fromkeys(self._members))
-            listing = Listing(self._upstream, study, resource.series or "", True, self._asked_at, members)
-            await self._catalog.put_listing(listing, self._since)
-        if self._date:
-            await self._catalog.date(self._upstream, study, self._date)
+        """The answer was whole."""
+        await self._write()
+        members = () if self._unnamed else self._members
+        await learn(self._catalog, self._errand, members, self._date, self._since, self._asked_at)
+
+    async def _write(self) -> None:
+        rows, self._waiting = self._waiting, []
+        if rows:
+            study = self._errand.resource.study or ""
+            await self._catalog.put_metadata(self._errand.archive.name, study, rows, self._since)
 
 
-async def followed_metadata(
-    inbound: Inbound, follower: Follower, stack: AsyncExitStack, links: LinkMap
-) -> Reply:
-    """A miss: the rows of a fill as they come. Raises errors.UpstreamError before its head is here."""
-    head = await follower.head()
-    status = cache_status(hit=False, collapsed=follower.collapsed, stored=follower.stored)
-    fields = Fields([("cache-control", _REVALIDATE), ("cache-status", status), *_JSON_FIELDS])
-    body = _joined(_lines(follower), links)
-    if accepts_gzip(inbound.fields.get("accept-encoding")):
-        body, fields = gzipped(body), fields.set("content-encoding", "gzip")
-    return Reply(head.status, fields, OwnedBody(body, stack.pop_all()))
+def member_of(row: bytes, asked: Resource) -> Member | None:
+    """Whose metadata a row is; None when it is not of what was asked for, or does not say."""
+    try:
+        study, series, instance = uids(row, Resource(asked.kind))
+    except ValueError:
+        return None
+    if not (study and series and instance) or study != asked.study:
+        return None
+    if asked.series not in (None, series) or asked.instance not in (None, instance):
+        return None
+    return series, instance
 
 
-async def _lines(follower: Follower) -> AsyncGenerator[list[bytes], None]:
-    """The rows of a metadata fill, each up to its end mark."""
-    rest = b""
-    async for part in follower.parts():
-        async for chunk in part.read():
-            *found, rest = (rest + chunk).split(_END)
-            if found:
-                yield found
+async def rows_of(described: Described, catalog: Catalog) -> AsyncGenerator[list[bytes], None]:
+    """The rows, a few in memory at a time. Raises Cut when one went away since the look-up."""
+    if described.rows is not None:
+        yield [row.data for row in described.rows]
+        return
+    times = iter(described.times)
+    async for row in catalog.metadata(described.upstream, described.study, described.members):
+        if row is None or row.fetched_at != next(times):
+            raise Cut("The metadata changed while it was sent; ask again.")
+        yield [row.data]
 
 
-async def _joined(batches: AsyncIterator[list[bytes]], links: LinkMap) -> AsyncGenerator[bytes, None]:
-    change, before = bulkdata_links(links), b"["
+async def array(batches: AsyncIterator[list[bytes]]) -> Bytes:
+    """Rows as one JSON array."""
+    before = b"["
     async for batch in batches:
-        yield before + b",".join(change(row) for row in batch)
+        yield before + b",".join(batch)
         before = b","
     yield b"]" if before == b"," else b"[]"
 
 
-def described_reply(inbound: Inbound, described: Described, links: LinkMap) -> Reply:
-    """A hit: the rows held, under a validator of what leaves."""
-    change = bulkdata_links(links)
-    body = b"[" + b",".join(change(row.data) for row in described.rows) + b"]"
-    coded = accepts_gzip(inbound.fields.get("accept-encoding"))
-    etag = ETag(sha256(body).hexdigest()[:32] + ("-gzip" if coded else ""))
-    age = int(max(0.0, time.time() - min(row.fetched_at for row in described.rows)))
-    fields = Fields(
-        [
-            ("etag", str(etag)),
-            ("age", str(age)),
-            ("cache-control", _REVALIDATE),
-            ("cache-status", cache_status(hit=True)),
-            *_JSON_FIELDS,
-        ]
-    )
-    status = precondition(inbound.method, inbound.fields, etag)
-    if status is not None:
-        return Reply(status, fields.without("content-type"), length=0)
-    if coded:
-        gzip = Gzip()
-        body, fields = gzip.feed(body) + gzip.close(), fields.set("content-encoding", "gzip")
-    return Reply(200, fields, body, length=len(body))
+async def linked(text: AsyncIterator[bytes], links: LinkMap) -> Bytes:
+    """The JSON text with every BulkDataURI, at any depth, naming us."""
+    rewriter = BulkDataLinks(links.map_here)
+    async for chunk in text:
+        for at in range(0, len(chunk), _PIECE):
+            if out := rewriter.feed(chunk[at : at + _PIECE]):
+                yield out
+            await asyncio.sleep(0)
+    if rest := rewriter.finish():
+        yield rest
 
 
 def study_date(row: bytes) -> str:
@@ -209,4 +229,3 @@ class _Dated(msgspec.Struct):
 
 
 _dated = msgspec.json.Decoder(_Dated)
-_JSON_FIELDS = (("content-type", _JSON), ("vary", "accept, accept-encoding"))

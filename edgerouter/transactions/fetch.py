@@ -1,249 +1,146 @@
-"""Fetches: what a fill does to get units from an upstream, part after part, and to name them.
+"""One upstream answer into one fill: checked, taken apart, its parts handed to whoever names them.
 
-A part becomes a unit only when its end was seen and its UIDs are the ones asked for; what a part is comes
-from its own head (PS3.10) or its own Content-Type, never from the request alone (law 3, F14)."""
+Whole is what its framing proves whole (law 3): a multipart body by its closing boundary, a lone one by its
+length or its last chunk."""
 
-import logging
-import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.fill import Fill
-from edgerouter.cache.listings import Listing, Member
-from edgerouter.cache.unit import UnitKey, UnitKind
-from edgerouter.dicom.part10 import Header, read_header
-from edgerouter.dicom.source import NeedMore, Part10Error
-from edgerouter.dicomweb.media import content_type_of_multipart, parse, part_content_type, part_type
+from edgerouter.dicomweb.media import RELATED, Wish, content_type_of_multipart, part_type
 from edgerouter.dicomweb.multipart import MultipartReader, PartBegin, PartData
-from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.dicomweb.syntaxes import default_syntax
-from edgerouter.errors import Cut, ProtocolError, Received
+from edgerouter.dicomweb.part_header import declared_length
+from edgerouter.dicomweb.resource import Kind, Resource
+from edgerouter.errors import ProtocolError, Received, UpstreamError
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.keeping import may_keep, proves_its_end
+from edgerouter.transactions.naming import Label, Namer
 from edgerouter.transactions.passage import check_type
 from edgerouter.transactions.rewrite import faults_of, inflated
-from edgerouter.upstream.seam import Answer, Archive, Outbound
+from edgerouter.transactions.upstreams import Upstream
+from edgerouter.upstream.seam import Answer, Outbound
 
-logger = logging.getLogger(__name__)
-
-STUDY_DATE = 0x00080020
-_LOCATED = re.compile(r"/frames/([0-9]{1,9})\Z")
-DICOM = "application/dicom"
-
-
-class Namer(Protocol):
-    """Names the parts of an answer, one after the other."""
-
-    async def begin(self, fields: Fields, media: str, syntax: str | None) -> None: ...
-
-    async def data(self, chunk: bytes) -> None: ...
-
-    async def end(self) -> None: ...
+_TOLD = ("warning", "cache-control", "location")
+# What means in a fill's head that only the end of the connection ends the body: it then leaves likewise.
+UNPROVEN = ("connection", "close")
 
 
-async def fetch_parts(
-    fill: Fill, archive: Archive, outbound: Outbound, resource: Resource, namer: Namer
-) -> None:
-    """One upstream answer, its parts named by `namer`. Raises errors.UpstreamError; returns when whole."""
-    async with archive.open(outbound) as answer:
-        check_status(answer, archive.name)
-        check_type(resource, answer, archive.name)
-        if fill.head is None:
-            await fill.begin(answer.status, Fields())
+class Unsuitable(UpstreamError):
+    """What the upstream answers cannot be put together from units, though a client may want it: it has to be
+    asked again, and passed on as it comes."""
+
+    token = "http_protocol_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is asked of whom: `wanted` are the wishes that `outbound` spells."""
+
+    archive: Upstream
+    outbound: Outbound
+    resource: Resource
+    wanted: Sequence[Wish]
+
+    @property
+    def base(self) -> str:
+        """The upstream's own base URL: what a fill holds is not rewritten (law 1)."""
+        return self.archive.bases[0]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two errands the same: the source, the resource, and how it is asked for."""
+        asked, fields = self.outbound, self.outbound.fields
+        said = (fields.get("accept") or "", fields.get("cache-control") or "")
+        return (self.archive.name, asked.path, asked.query, *said)
+
+    def of(self, resource: Resource) -> "Errand":
+        """The same for another resource."""
+        return replace(self, resource=resource, outbound=replace(self.outbound, path=resource.path))
+
+
+async def fetch_parts(fill: Fill, errand: Errand, namer: Namer) -> None:
+    """The parts of the answer, named; returns when it is whole.
+
+    Raises errors.UpstreamError, and Unsuitable where only some of the frames came."""
+    upstream = errand.archive.name
+    async with errand.archive.open(errand.outbound) as answer:
+        check_status(answer, upstream)
+        if answer.status not in (200, 206):
+            await _begin(fill, answer)
+            return
+        if answer.status == 206 and errand.resource.kind is Kind.FRAMES:
+            raise Unsuitable("The upstream does not have all of the frames.", upstream=upstream)
+        media = check_type(errand.resource, answer, upstream)
         if not may_keep(answer):
             fill.keep(False)
-        coded = (answer.fields.get("content-encoding") or "").lower() == "gzip"
-        chunks = inflated(answer.chunks(), archive.name) if coded else answer.chunks()
-        value = answer.fields.get("content-type") or ""
-        media = parse(value)
-        if media is not None and media.essence == "multipart/related":
-            await _multipart(chunks, value, archive.name, namer)
+        if media is not None and media.essence == RELATED:
+            await _begin(fill, answer)
+            await _multipart(answer, upstream, namer)
         else:
-            if not proves_its_end(answer):
-                fill.keep(False)
-            await _lone(chunks, value, namer)
+            await _lone(fill, answer, upstream, namer)
+        await namer.finish()
 
 
 def check_status(answer: Answer, upstream: str) -> None:
-    """As raise_for_status, for fetches: no redirect is of use to a cache."""
-    if answer.status >= 400:
+    """Let pass what may be an answer, with content or without; raises Received, or ProtocolError."""
+    status = answer.status
+    if status >= 400:
         kept = answer.fields.only(("retry-after", "www-authenticate", "warning"))
-        raise Received(answer.status, upstream=upstream, fields=kept)
-    if answer.status not in (200, 206):
+        raise Received(status, upstream=upstream, fields=kept)
+    if status not in (200, 204, 206) and not (300 < status < 400 and "location" in answer.fields):
         raise ProtocolError("The upstream answered with a status that was not asked for.", upstream=upstream)
+    if "content-range" in answer.fields:
+        raise ProtocolError("The upstream sent a range that was not asked for.", upstream=upstream)
 
 
-async def _multipart(chunks: AsyncIterator[bytes], content_type: str, upstream: str, namer: Namer) -> None:
-    parsed = content_type_of_multipart(content_type)
+def told(answer: Answer) -> Fields:
+    """What of an upstream's head everybody hears who reads the fill; links are mapped for each of them."""
+    return answer.fields.only(_TOLD)
+
+
+def plain(answer: Answer, upstream: str) -> AsyncIterator[bytes]:
+    """The body without its content coding; raises ProtocolError for a coding that was not asked for."""
+    coding = (answer.fields.get("content-encoding") or "identity").strip().lower()
+    if coding not in ("identity", "gzip", "x-gzip"):
+        raise ProtocolError("The upstream used a content coding that was not asked for.", upstream=upstream)
+    return answer.chunks() if coding == "identity" else inflated(answer.chunks(), upstream)
+
+
+async def _multipart(answer: Answer, upstream: str, namer: Namer) -> None:
+    parsed = content_type_of_multipart(answer.fields.get("content-type"))
     if parsed is None:
         raise ProtocolError("The upstream's multipart answer names no usable boundary.", upstream=upstream)
     root, boundary = parsed
     reader = MultipartReader(boundary)
-    async for chunk in chunks:
+    async for chunk in plain(answer, upstream):
         with faults_of(upstream):
             events = reader.feed(chunk)
         for event in events:
             if isinstance(event, PartBegin):
                 media, syntax = part_type(event.fields.get("content-type"), root)
-                await namer.begin(event.fields, media, syntax)
+                await namer.begin(Label(event.fields, media, syntax, declared_length(event.fields)))
             elif isinstance(event, PartData):
-                await namer.data(bytes(event.data))
+                await namer.data(event.data)
             else:
                 await namer.end()
     with faults_of(upstream):
         reader.close()
 
 
-async def _lone(chunks: AsyncIterator[bytes], content_type: str, namer: Namer) -> None:
-    media, syntax = part_type(content_type)
-    await namer.begin(Fields([("content-type", content_type)]), media, syntax)
-    async for chunk in chunks:
+async def _lone(fill: Fill, answer: Answer, upstream: str, namer: Namer) -> None:
+    proven = proves_its_end(answer)
+    if not proven:
+        fill.keep(False)
+    await _begin(fill, answer, *([] if proven else [UNPROVEN]))
+    value = answer.fields.get("content-type") or ""
+    media, syntax = part_type(value)
+    length = None if "content-encoding" in answer.fields else answer.length
+    await namer.begin(Label(Fields([("content-type", value)] if value else []), media, syntax, length))
+    async for chunk in plain(answer, upstream):
         await namer.data(chunk)
     await namer.end()
 
 
-@dataclass(slots=True)
-class Instances:
-    """Names PS3.10 parts by what is in them."""
-
-    fill: Fill
-    upstream: str
-    resource: Resource
-    members: list[Member] = field(default_factory=list)
-    unnamed: int = 0
-    study_date: str = ""
-    _head: bytearray | None = None
-    _key: UnitKey | None = None
-
-    async def begin(self, fields: Fields, media: str, syntax: str | None) -> None:
-        self._head = bytearray()
-        self._key = None
-
-    async def data(self, chunk: bytes) -> None:
-        if self._head is None:
-            await self.fill.write(chunk)
-            return
-        self._head += chunk
-        try:
-            header = read_header(bytes(self._head), (STUDY_DATE,))
-        except NeedMore:
-            return
-        except Part10Error as error:
-            logger.warning("upstream %s: an instance cannot be named: %s", self.upstream, error)
-            header = None
-        await self._open(header)
-
-    async def end(self) -> None:
-        if self._head is not None:
-            try:
-                header = read_header(bytes(self._head), (STUDY_DATE,), complete=True)
-            except (Part10Error, NeedMore):
-                header = None
-            await self._open(header)
-        if self._key is None:
-            self.unnamed += 1
-        else:
-            self.members.append((self._key.series, self._key.instance))
-        await self.fill.close_part(self._key)
-
-    async def _open(self, header: Header | None) -> None:
-        self._key = self._named(header)
-        if header is not None:
-            self.study_date = self.study_date or header.first(STUDY_DATE)
-        await self.fill.open_part(instance_fields(self._key))
-        head, self._head = bytes(self._head or b""), None
-        if head:
-            await self.fill.write(head)
-
-    def _named(self, header: Header | None) -> UnitKey | None:
-        """The key of an instance that is of what was asked for, else None: it is passed on, never kept."""
-        if header is None:
-            return None
-        try:
-            study, series, instance = header.identity
-        except Part10Error:
-            return None
-        asked = (self.resource.study, self.resource.series, self.resource.instance)
-        if any(want and want != got for want, got in zip(asked, (study, series, instance), strict=True)):
-            logger.error("upstream %s sent an instance that was not asked for", self.upstream)
-            return None
-        syntax = header.syntax.uid
-        return UnitKey(self.upstream, study, series, instance, UnitKind.INSTANCE, "", DICOM, syntax)
-
-
-def instance_fields(key: UnitKey | None) -> Fields:
-    """The part fields of an instance as we send them: its own transfer syntax, its own location."""
-    if key is None:
-        return Fields([("content-type", DICOM)])
-    return Fields(
-        [
-            ("content-type", part_content_type(DICOM, key.syntax)),
-            ("content-location", f"/studies/{key.study}/series/{key.series}/instances/{key.instance}"),
-        ]
-    )
-
-
-@dataclass(slots=True)
-class Frames:
-    """Names frame parts by their order (PS3.18 §10.4.3.3.5: one part for each frame asked, in order)."""
-
-    fill: Fill
-    upstream: str
-    resource: Resource
-    expected: Sequence[int]
-    any_syntax: bool  # `*` was asked for: a part that does not say what it is may be anything
-    _next: int = 0
-    _key: UnitKey | None = None
-
-    async def begin(self, fields: Fields, media: str, syntax: str | None) -> None:
-        if self._next >= len(self.expected):
-            raise Cut("The upstream sent more frames than were asked for.", upstream=self.upstream)
-        number = self.expected[self._next]
-        self._next += 1
-        said = _LOCATED.search(fields.get("content-location") or "")
-        if said and int(said[1]) != number:
-            raise Cut("The upstream sent another frame than the one asked for.", upstream=self.upstream)
-        if syntax is None and not self.any_syntax:
-            syntax = default_syntax(media)
-        self._key = frame_key(self.upstream, self.resource, number, media, syntax) if syntax else None
-        await self.fill.open_part(frame_fields(self.resource, number, media, syntax))
-
-    async def data(self, chunk: bytes) -> None:
-        await self.fill.write(chunk)
-
-    async def end(self) -> None:
-        await self.fill.close_part(self._key)
-
-    def finish(self) -> None:
-        """Raises Cut when frames are missing: the order of the rest then proves nothing."""
-        if self._next < len(self.expected):
-            raise Cut("The upstream sent fewer frames than were asked for.", upstream=self.upstream)
-
-
-def frame_key(upstream: str, resource: Resource, number: int, media: str, syntax: str) -> UnitKey:
-    place = (resource.study or "", resource.series or "", resource.instance or "")
-    return UnitKey(upstream, *place, UnitKind.FRAME, str(number), media, syntax)
-
-
-def frame_fields(resource: Resource, number: int, media: str, syntax: str | None) -> Fields:
-    return Fields(
-        [
-            ("content-type", part_content_type(media, syntax)),
-            ("content-location", f"{resource.parent}/frames/{number}"),
-        ]
-    )
-
-
-async def list_members(
-    catalog: Catalog, upstream: str, resource: Resource, named: Instances, since: int, asked_at: float
-) -> None:
-    """After a whole answer: what the study or series contains, and how old the study is."""
-    study = resource.study or ""
-    if resource.level is not Level.INSTANCE and not named.unnamed and resource.kind is Kind.DICOM:
-        members = tuple(dict.fromkeys(named.members))
-        listing = Listing(upstream, study, resource.series or "", True, asked_at, members)
-        await catalog.put_listing(listing, since)
-    if named.study_date:
-        await catalog.date(upstream, study, named.study_date)
+async def _begin(fill: Fill, answer: Answer, *marks: tuple[str, str]) -> None:
+    if fill.head is None:
+        await fill.begin(answer.status, Fields([*told(answer), *marks]))

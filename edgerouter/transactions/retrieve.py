@@ -9,9 +9,11 @@ from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import NotFound, Overloaded, Received, RouterError, UpstreamError
 from edgerouter.http.reply import Reply
 from edgerouter.routing.router import Route
-from edgerouter.transactions.cached import Cached
+from edgerouter.transactions.cached import Cached, Retrieval
+from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.keeping import forward_status
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.relay import relay, wishes_of
 from edgerouter.transactions.upstreams import Upstream
@@ -42,18 +44,16 @@ class Retrieve:
         """The reply from the first holder that gives one; raises errors.RouterError.
 
         A 404 is said only when every possible holder said so (law 5)."""
-        wanted = wishes_of(inbound)
-        cached = self._cached if self._cached and self._cached.handles(inbound, wanted) else None
-        if cached:
-            held = await cached.held(inbound, wanted, self._ordered(inbound, route.upstreams))
+        wanted = wishes_of(inbound)  # what nobody could serve is refused before anybody is asked
+        retrieval = self._cached.retrieval(inbound, wanted) if self._cached else None
+        if retrieval:
+            held = await retrieval.held(self._ordered(inbound, route.upstreams))
             if held is not None:
                 return held
         failures: list[RouterError] = []
         for archive in await self._candidates(inbound, route.upstreams):
             try:
-                if cached:
-                    return await cached.fetched(inbound, wanted, archive)
-                return await relay(inbound, archive, self._box)
+                return await self._asked(inbound, archive, retrieval)
             except (UpstreamError, Overloaded) as error:
                 if isinstance(error, Received) and error.status not in (*_ABSENT, 500, 502, 503, 504):
                     raise  # its own judgement of the request: another copy would judge alike
@@ -62,6 +62,17 @@ class Retrieve:
                 failures.append(error)
                 logger.info("upstream %s did not give it (%s)", archive.name, error.status)
         raise verdict(failures)
+
+    async def _asked(self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None) -> Reply:
+        """The answer of one upstream, kept if it may be. Raises errors.UpstreamError and Overloaded."""
+        if retrieval:
+            try:
+                return await retrieval.fetched(archive)
+            except Unsuitable as error:
+                logger.debug("passed on as it comes: %s", error.detail)
+        reply = await relay(inbound, archive, self._box)
+        reply.fields = reply.fields.set("cache-status", forward_status("bypass"))
+        return reply
 
     def _ordered(self, inbound: Inbound, upstreams: Sequence[str]) -> list[str]:
         """The upstreams of the route, known holders first."""

@@ -10,19 +10,19 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from edgerouter import admin, metrics
 from edgerouter.cache.cache import Cache
-from edgerouter.config import Config
+from edgerouter.config import Config, ServerConfig
 from edgerouter.config.cache import CacheConfig
-from edgerouter.config.server import ServerConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.door import Door, Doorway
 from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Settings, wrap
+from edgerouter.middleware.errors import places
 from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 
 
 def archive(name: str, upstream: Upstream) -> HttpArchive:
-    """One configured upstream as an archive; reads its secrets: raises OSError, SecretMissing."""
+    """One configured upstream as an archive; reads secrets and certificates.
+
+    Raises OSError or SecretMissing."""
     bases = {
         transaction: base
         for transaction in (Transaction.SEARCH, Transaction.RETRIEVE, Transaction.STORE, Transaction.WADO_URI)
@@ -61,55 +63,63 @@ def observe(access: Access) -> None:
     """Count one answered request; what was refused before it was understood has no transaction."""
     names = (access.transaction or "none", access.resource or "none", str(access.status or "none"))
     metrics.REQUESTS.labels(*names).inc()
+    if access.transaction:
+        metrics.REQUEST_SECONDS.labels(access.transaction).observe(access.seconds)
+        metrics.SENT_BYTES.labels(access.transaction).inc(access.bytes)
+    if access.outcome != "complete":
+        metrics.CUTS.labels(access.outcome).inc()
 
 
-def build(config: Config) -> ASGIApp:
-    """The router as an ASGI application; its lifespan opens and closes everything that it uses."""
-    server = config.server
+def build(config: Config) -> Starlette:
+    """The router as an ASGI application; its lifespan opens and closes everything that it uses.
+
+    While it runs, `state.archives` are the upstreams by name, `state.cache` is the cache or None, and
+    `state.door` leads to the DICOMweb root."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            archives = {
+            archives = app.state.archives = {
                 name: await stack.enter_async_context(archive(name, upstream))
                 for name, upstream in config.upstreams.items()
             }
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            cache = await _cache(config.cache, tasks, stack)
-            box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-            yield {"door": Door(_doorway(server), config.router(), Service(archives, box, cache))}
+            cache = app.state.cache = await _opened(config.cache, stack)
+            service = _service(config, archives, cache)
+            app.state.door = Door(doorway(config.server), config.router(), service)
+            yield
 
-    routes = [
-        Route("/healthz", admin.healthz),
-        Route("/readyz", admin.readyz),
-        Route("/metrics", admin.metrics),
-        Mount("/", app=_dicomweb),
-    ]
-    settings = Settings(cors_origins=server.cors.origins, observer=observe)
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(wrap, settings)])
+    settings = Settings(cors_origins=config.server.cors.origins, observer=observe)
+    app = Starlette(
+        routes=[
+            Route("/healthz", admin.healthz),
+            Route("/readyz", admin.readyz),
+            Route("/metrics", admin.metrics),
+            Mount("/", app=_dicomweb),
+        ],
+        lifespan=lifespan,
+        middleware=[Middleware(wrap, settings)],
+    )
     app.router.redirect_slashes = False
     return app
 
 
 async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
-    await scope["state"]["door"](scope, receive, send)
+    await scope["app"].state.door(scope, receive, send)
 
 
-def _doorway(server: ServerConfig) -> Doorway:
-    return Doorway(
-        base_path=server.base_path,
-        public_url=server.public_url,
-        trusted=Trust(server.trusted_proxies),
-        max_body=server.limits.max_body,
-        write_timeout=server.limits.write_timeout,
-        zone=server.time_zone,
-    )
+def _service(config: Config, archives: dict[str, HttpArchive], cache: Cache | None) -> Service:
+    """Tokens stay good for as long as the cache directory does."""
+    box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
+    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
+    most = config.server.limits.max_search_answer
+    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache)
 
 
-async def _cache(config: CacheConfig, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> Cache | None:
-    """The opened cache, closed with the app; None where nothing is to be kept. Raises FolderError."""
+async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
+    """The cache, closed with the app, and its tasks; None where nothing is to be kept. Raises FolderError."""
     if not config.size:
         return None
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
     def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
         return tasks.create_task(_guarded(coro), name=name)
@@ -120,21 +130,37 @@ async def _cache(config: CacheConfig, tasks: asyncio.TaskGroup, stack: AsyncExit
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
-    """A task that fails is logged; it takes nothing else with it."""
+    """A task that fails is told to the log, less what its error may hold; it takes nothing else with it."""
     try:
         await work
     except Exception as error:
-        logger.error("a task of the app failed: %s", type(error).__name__)
+        logger.error("a task failed:\n%s", "".join(places(error)))
 
 
-def run(config: Config) -> None:
-    """Serve the configured router until it is told to stop."""
-    server, bounds = config.server, config.server.limits
-    limits = Limits(
+def doorway(server: ServerConfig) -> Doorway:
+    """Where the door to the DICOMweb root stands."""
+    return Doorway(
+        base_path=server.base_path,
+        public_url=server.public_url,
+        trusted=Trust(server.trusted_proxies),
+        max_body=server.limits.max_body,
+        write_timeout=server.limits.write_timeout,
+    )
+
+
+def limits(server: ServerConfig) -> Limits:
+    """What the front door lets a stranger take."""
+    bounds = server.limits
+    return Limits(
         max_head=bounds.max_head,
         max_body=bounds.max_body,
         max_connections=bounds.max_connections,
         head_timeout=bounds.request_head_timeout,
         write_timeout=bounds.write_timeout,
     )
-    serve(build(config), host=server.host, port=server.port, limits=limits, refused=metrics.refused)
+
+
+def run(config: Config) -> None:
+    """Serve the configured router until it is told to stop."""
+    server = config.server
+    serve(build(config), host=server.host, port=server.port, limits=limits(server), refused=metrics.refused)

@@ -5,7 +5,7 @@ then routing, and only then anything that looks for bytes."""
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,16 +13,15 @@ from starlette.types import Receive, Scope, Send
 
 from edgerouter import metrics
 from edgerouter.dicomweb.resource import Transaction
-from edgerouter.errors import MethodNotAllowed, NotFound
+from edgerouter.errors import ContentTooLarge, Cut, NotFound
 from edgerouter.http.fields import Fields
 from edgerouter.http.forwarded import Trust, client_address, public_base
+from edgerouter.http.reply import Reply
 from edgerouter.routing.facts import Asked, asked
-from edgerouter.routing.router import Router
-from edgerouter.server import Outcome, RequestBody, Sent, connection_of, send_reply
+from edgerouter.routing.router import Route, Router
+from edgerouter.server import Outcome, RequestBody, connection_of, send_reply
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.service import Service
-
-METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,6 @@ class Doorway:
     trusted: Trust
     max_body: int
     write_timeout: float
-    zone: tzinfo | None = None
 
 
 class Door:
@@ -46,31 +44,33 @@ class Door:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with metrics.ACTIVE.track_inprogress():
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
         request = self._asked(scope)
-        state: dict[str, Any] = scope["state"]
-        state["template"] = f"{self._way.base_path}{request.resource.template}"
-        state["transaction"], state["resource"] = request.transaction, request.resource.kind
-        state["client"] = client_address(
-            scope["client"][0] if scope["client"] else "",
-            Fields.from_raw(scope["headers"]),
-            self._way.trusted,
-        )
-        body = RequestBody(scope, receive, max_body=self._way.max_body)
-        inbound = self._inbound(scope, request, body)
-        route = self._router.route(
-            request.facts(
-                now=datetime.now(self._way.zone).astimezone(),
-                fields=inbound.fields,
-                client=ip_address(inbound.client) if inbound.client else None,
-            )
-        )
-        async with connection_of(scope).while_here():
-            reply = await self._service.answer(inbound, route)
-        if request.transaction is Transaction.STORE and not body.consumed:
-            reply.close = True
+        inbound, body = self._inbound(scope, receive, request)
+        _note(scope["state"], f"{self._way.base_path}{request.resource.template}", inbound)
+        route = self._route(request, inbound)
+        try:
+            async with connection_of(scope).while_here():
+                reply = await self._service.answer(inbound, route)
+            if request.transaction is Transaction.STORE and not body.consumed:
+                reply.close = True
+            await self._send(reply, scope, send, request.transaction, began)
+        finally:
+            metrics.RECEIVED_BYTES.labels(request.transaction).inc(body.size)
+
+    async def _send(
+        self, reply: Reply, scope: Scope, send: Send, transaction: Transaction, began: float
+    ) -> None:
+        waited = time.monotonic() - began
         sent = await send_reply(reply, scope, send, write_timeout=self._way.write_timeout)
-        _count(request.transaction, body.size, sent, time.monotonic() - began)
+        if sent.ttfb is not None:
+            metrics.FIRST_BYTE_SECONDS.labels(transaction).observe(waited + sent.ttfb)
+        if sent.outcome is Outcome.CUT:
+            scope["state"]["error"] = Cut.token
 
     def _asked(self, scope: Scope) -> Asked:
         target: str = scope["edgerouter.raw_target"]
@@ -78,12 +78,22 @@ class Door:
         rest = target[len(base) :]
         if not target.startswith(base) or (rest and rest[0] not in "/?"):
             raise NotFound("Nothing is served here; the DICOMweb root is elsewhere.")
-        if scope["method"] not in METHODS:
-            raise MethodNotAllowed("The method is not supported.", allow=METHODS)
         return asked(scope["method"], rest)
 
-    def _inbound(self, scope: Scope, request: Asked, body: RequestBody) -> Inbound:
+    def _route(self, request: Asked, inbound: Inbound) -> Route:
+        """The route by the rules; raises Denied."""
+        client = ip_address(inbound.client) if inbound.client else None
+        facts = request.facts(now=datetime.now(UTC), fields=inbound.fields, client=client)
+        return self._router.route(facts)
+
+    def _inbound(self, scope: Scope, receive: Receive, request: Asked) -> tuple[Inbound, RequestBody]:
+        """The request, and its body, of which nothing was read; raises BadRequest and ContentTooLarge."""
         way, fields = self._way, Fields.from_raw(scope["headers"])
+        body = RequestBody(scope, receive, max_body=way.max_body)
+        storing = request.transaction is Transaction.STORE
+        if storing and (body.length or 0) > way.max_body:
+            # Before an upstream is asked, and before the client is told to continue.
+            raise ContentTooLarge(f"The upload is larger than {way.max_body} bytes.", close=True)
         peer = scope["client"][0] if scope["client"] else ""
         public = public_base(
             way.public_url,
@@ -94,8 +104,7 @@ class Door:
             trusted=way.trusted,
             base_path=way.base_path,
         )
-        storing = request.transaction is Transaction.STORE
-        return Inbound(
+        inbound = Inbound(
             method=scope["method"],
             transaction=request.transaction,
             resource=request.resource,
@@ -106,14 +115,13 @@ class Door:
             request_id=scope["state"].get("request_id", ""),
             body=body if storing else None,
             body_length=body.length if storing else None,
+            via=scope["state"].get("via", ""),
         )
+        return inbound, body
 
 
-def _count(transaction: Transaction, received: int, sent: Sent, seconds: float) -> None:
-    metrics.REQUEST_SECONDS.labels(transaction).observe(seconds)
-    if sent.ttfb is not None:
-        metrics.FIRST_BYTE_SECONDS.labels(transaction).observe(sent.ttfb)
-    metrics.SENT_BYTES.labels(transaction).inc(sent.bytes)
-    metrics.RECEIVED_BYTES.labels(transaction).inc(received)
-    if sent.outcome is not Outcome.COMPLETE:
-        metrics.CUTS.labels(sent.outcome).inc()
+def _note(state: dict[str, Any], template: str, inbound: Inbound) -> None:
+    """What the access log and the metrics may know (law 12)."""
+    state["template"] = template
+    state["transaction"], state["resource"] = inbound.transaction, inbound.resource.kind
+    state["client"] = inbound.client

@@ -89,7 +89,8 @@ UPSTREAM_MALFORMED = Counter(
 
 SEARCH_SOURCES = Counter(
     "edgerouter_search_sources",
-    "Shares of federated searches, by upstream and outcome (answered, timeout, overloaded, …).",
+    "Shares of federated searches, by upstream and outcome: answered, timeout, error, unauthorized, "
+    "overloaded or resting.",
     ["upstream", "outcome"],
     registry=REGISTRY,
 )
@@ -97,6 +98,18 @@ ROWS_DROPPED = Counter(
     "edgerouter_search_rows_dropped",
     "Rows not passed on: unusable (no UID), or unmatched (the archive ignored a match key).",
     ["upstream", "reason"],
+    registry=REGISTRY,
+)
+LOCATED = Counter(
+    "edgerouter_located",
+    "Retrieves whose holder was known, or had to be asked for, where several upstreams may hold it.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+FAILOVERS = Counter(
+    "edgerouter_failovers",
+    "Retrieves that went past an upstream because it failed to give what it may hold.",
+    ["upstream"],
     registry=REGISTRY,
 )
 CONFLICTS = Counter(

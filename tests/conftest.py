@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import guard
 from tests.support.archives import Archives, Edge, edge_over, two_archives
-from tests.support.orthanc import OrthancMissing
+from tests.support.orthanc import OrthancMissing, executable
 
 
 def pytest_configure() -> None:
@@ -34,12 +34,15 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def archives() -> Iterator[Archives]:
     """Two real Orthancs, loaded once. Tests that change them must put them back."""
-    with tempfile.TemporaryDirectory(prefix="archives") as folder:
-        try:
-            with two_archives(Path(folder)) as archives:
-                yield archives
-        except OrthancMissing as missing:
-            pytest.fail(str(missing), pytrace=False)
+    try:
+        executable()
+    except OrthancMissing as missing:
+        raise pytest.fail.Exception(str(missing), pytrace=False) from None
+    with (
+        tempfile.TemporaryDirectory(prefix="archives") as folder,
+        two_archives(Path(folder)) as archives,
+    ):
+        yield archives
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from edgerouter.config import Config
 from edgerouter.config.problems import Mistake
 from edgerouter.config.rehearsal import at_site
 from edgerouter.config.values import moment
+from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import RequestError
 from edgerouter.http.fields import Fields
 from edgerouter.routing.facts import Facts, asked
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts = request.facts(now=now, fields=Fields(arguments.header), client=arguments.client)
     router = config.router()
     decision = router.decide(facts)
-    print("\n".join([_seen(facts), *_told(router.explain(facts)), _decided(decision)]))
+    print("\n".join([_seen(facts), *_told(router.explain(facts)), _decided(decision, facts.transaction)]))
     return REFUSED if isinstance(decision, Denial) else GOOD
 
 
@@ -74,10 +75,13 @@ def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield "no rule matches: the default decides"
 
 
-def _decided(decision: Route | Denial) -> str:
+def _decided(decision: Route | Denial, transaction: Transaction) -> str:
     if isinstance(decision, Denial):
         return f"denied: {decision.status} {decision.reason}"
-    return f"upstreams: {', '.join(decision.upstreams)}"
+    upstreams = f"upstreams: {', '.join(decision.upstreams)}"
+    if transaction is not Transaction.SEARCH:
+        return upstreams
+    return f"{upstreams}\ndeadline: {decision.deadline:g}s, partial: {'fail' if decision.strict else 'warn'}"
 
 
 def _below_root(url: str, config: Config) -> str:

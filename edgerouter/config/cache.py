@@ -1,7 +1,7 @@
 """The `cache` section: where what passed is kept, and how much of it."""
 
 from edgerouter.config.section import FilePath, Section, written
-from edgerouter.config.values import Size
+from edgerouter.config.values import SizeOrNone
 
 
 class CacheConfig(Section):
@@ -9,7 +9,7 @@ class CacheConfig(Section):
 
     path: FilePath = written("var/cache")
     """The folder, relative to this file."""
-    size: Size = written("20 GB")
+    size: SizeOrNone = written("20 GB")
     """What it may hold, part files included; 0 B keeps nothing and passes everything through."""
-    min_free: Size = written("2 GB")
+    min_free: SizeOrNone = written("2 GB")
     """What it leaves free on its disk."""

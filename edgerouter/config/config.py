@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
@@ -27,7 +27,8 @@ class ConfigFile(Section):
 
     server: ServerConfig = ServerConfig()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
-    cache: CacheConfig = CacheConfig()
+    cache: Annotated[CacheConfig, Field(validate_default=True)] = cast(CacheConfig, {})
+    # Validated like one that was written: its path is relative to this file, too.
     rules: tuple[str, ...] = ()
     """Rule files as globs relative to this file; their rules are tried in this order."""
 

@@ -35,7 +35,6 @@ _SPACE = rb"[ \t\n\r]*+"
 _SPACES = re.compile(_SPACE)
 _SIMPLE = _STRING + rb"|" + _BUNDLE + rb'|[^"{}\[\],\s]++'
 _KEY = re.compile(_SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE, re.DOTALL)
-_MEMBER = re.compile(_KEY.pattern + rb"(" + _SIMPLE + rb")" + _SPACE + rb"([,}])", re.DOTALL)
 _VALUE = re.compile(_SPACE + rb"(" + _SIMPLE + rb")", re.DOTALL)
 _NEXT = re.compile(_SPACE + rb"([,}\]])")
 _CLOSED = re.compile(_SPACE + rb"[}\]]")
@@ -108,11 +107,6 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
     """The members of the object that opens at `start`, in order; raises JsonError for anything else."""
     at = _opened(text, start, b"{}")
     while at is not None:
-        whole = _MEMBER.match(text, at)
-        if whole:
-            yield Member(string(whole[1]), whole.start(1), whole.start(2), whole.end(2))
-            at = whole.end() if whole[3] == b"," else None
-            continue
         key = _KEY.match(text, at)
         if key is None:
             raise JsonError("The JSON object has no key where one belongs.")

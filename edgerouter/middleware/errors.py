@@ -1,7 +1,6 @@
 """Turns what went wrong into an answer: a problem document and Proxy-Status, or, too late for that, a cut."""
 
 import logging
-import re
 import traceback
 from collections.abc import Iterator
 
@@ -10,11 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgerouter.errors import RouterError
 from edgerouter.http.problem import MEDIA_TYPE, problem
+from edgerouter.http.proxy_status import proxy_status
 from edgerouter.middleware.asgi import connection_of, state_of
 
 logger = logging.getLogger(__name__)
-
-_TOKEN = re.compile(r"[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*")
 
 
 class Errors:
@@ -67,23 +65,6 @@ async def _answer(error: RouterError, request_id: str | None, send: Send) -> Non
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
     await send({"type": "http.response.start", "status": error.status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
-
-
-def proxy_status(error: RouterError) -> str:
-    """The Proxy-Status value (RFC 9209 §2): what happened, and at which upstream."""
-    what = f"error={error.token}" if error.token else f"received-status={error.status}"
-    hop = f"; next-hop={_bare_item(error.upstream)}" if error.upstream else ""
-    return f"edgerouter; {what}{hop}; details={_string(error.detail)}"
-
-
-def _bare_item(name: str) -> str:
-    return name if _TOKEN.fullmatch(name) else _string(name)
-
-
-def _string(text: str) -> str:
-    """A structured field string (RFC 9651 §3.3.3); what it cannot hold becomes a question mark."""
-    printable = re.sub(r"[^\x20-\x7e]", "?", text)
-    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def places(error: BaseException) -> Iterator[str]:

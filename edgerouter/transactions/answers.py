@@ -11,11 +11,12 @@ from edgerouter.cache.fill import Head
 from edgerouter.cache.follower import Follower
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import JSON, Wish, multipart_content_type, part_type
-from edgerouter.errors import ProtocolError
+from edgerouter.errors import ProtocolError, Received
 from edgerouter.http.coding import accepts_gzip
 from edgerouter.http.conditional import ETag, precondition
 from edgerouter.http.fields import Fields
 from edgerouter.http.reply import Reply
+from edgerouter.transactions.bodies import gzipped
 from edgerouter.transactions.described import array, linked, rows_of
 from edgerouter.transactions.fetch import UNPROVEN
 from edgerouter.transactions.held import Described
@@ -28,10 +29,9 @@ from edgerouter.transactions.keeping import (
     hit_status,
     is_rendition,
 )
-from edgerouter.transactions.passage import own_warning
-from edgerouter.transactions.rewrite import gzipped
 from edgerouter.transactions.sending import Part, after, alone, boundary_of, enveloped, is_multipart
 from edgerouter.transactions.streams import OwnedBody
+from edgerouter.transactions.warning import own_warnings
 
 _REVALIDATE = "private, no-cache"
 
@@ -96,7 +96,8 @@ class Following:
             control = "private, no-store"
         fields = Fields([("cache-control", control), ("cache-status", status)])
         for line in head.fields.all("warning"):
-            fields = fields.add("warning", own_warning(line, self.inbound.public))
+            for warning in own_warnings(line, self.inbound.public):
+                fields = fields.add("warning", warning)
         return fields
 
     def _without_content(self, head: Head, follower: Follower) -> Reply:
@@ -117,6 +118,15 @@ class Following:
             return kept.set("content-location", location_of(self.inbound))
         location = self.links.location(fields.get("content-location") or "")
         return kept.set("content-location", location) if location else kept
+
+
+def own_refusal(error: Received, public: str) -> Received:
+    """An upstream's refusal for one client: the fill's readers share the error, not the links in it."""
+    fields = [pair for pair in error.fields if pair[0] != "warning"]
+    for name, line in error.fields:
+        if name == "warning":
+            fields += [(name, warning) for warning in own_warnings(line, public)]
+    return Received(error.status, upstream=error.upstream or "", fields=fields)
 
 
 def described(inbound: Inbound, found: Described, links: LinkMap, catalog: Catalog, now: float) -> Reply:

@@ -4,17 +4,20 @@ The route was decided before (law 8): a look-up sees only the upstreams that it 
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
+from edgerouter.cache.desk import FAILURES
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import DICOM, Wish
 from edgerouter.dicomweb.resource import Kind, Resource
 from edgerouter.dicomweb.tokens import TokenBox
+from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
+from edgerouter.transactions.asking import outbound_for
 from edgerouter.transactions.described import MetadataJob
 from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.frame_list import Flying, FrameList
@@ -24,7 +27,6 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import FrameJob, Job, Larder, unit_fields
 from edgerouter.transactions.keeping import Forwarded, is_kept, is_rendition, names
 from edgerouter.transactions.mending import Mender, resource_of
-from edgerouter.transactions.relay import outbound_for
 from edgerouter.transactions.sending import HeldPart
 from edgerouter.transactions.upstreams import Upstream
 
@@ -43,6 +45,10 @@ class Cached:
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish]) -> "Retrieval | None":
         """The request as the cache sees it; None when it asks for nothing that is kept."""
         return Retrieval(self, inbound, wanted) if is_kept(inbound, wanted) else None
+
+    async def touched(self, study: str) -> None:
+        """A Store may have changed the study: what it contains, and how that is described, is asked anew."""
+        await self.larder.cache.catalog.void(study)
 
 
 class Retrieval:
@@ -72,8 +78,31 @@ class Retrieval:
 
         Raises errors.UpstreamError or Overloaded until the first part is here; Unsuitable for what has to
         be passed on as it comes."""
+        try:
+            return await self._fetched(archive)
+        except Received as error:
+            raise answers.own_refusal(error, self._inbound.public) from error
+
+    async def gone(self, upstream: str) -> None:
+        """The upstream said that it does not have it (any more): what was held of it was deleted there.
+
+        Only if something of it was held: a client may ask for anything. Then the whole study goes, since
+        nobody says what else of it did."""
+        resource, catalog = self._inbound.resource, self._cache.catalog
+        if resource.kind not in (Kind.DICOM, Kind.METADATA):
+            return  # a frame number may be too large, a rendition may not be made
+        study, series = resource.study or "", resource.series
+        known = {*await catalog.held_members([upstream], study, series)}
+        known |= await catalog.described(upstream, study, series)
+        if resource.instance:
+            known &= {(series or "", resource.instance)}
+        if known:
+            with suppress(*FAILURES):
+                await self._cache.purge(study=study, upstream=upstream)
+
+    async def _fetched(self, archive: Upstream) -> Reply:
         kind = self._inbound.resource.kind
-        if is_rendition(kind) and self._inbound.method == "GET" and "range" in self._inbound.fields:
+        if is_rendition(kind) and self._inbound.ranged:
             raise Unsuitable("A range of what is not held is not fetched whole.", upstream=archive.name)
         errand = self._errand(archive, self._inbound.resource)
         if kind is Kind.FRAMES:
@@ -173,4 +202,4 @@ class Retrieval:
         inbound = replace(self._inbound, resource=resource)
         outbound = outbound_for(inbound, archive, wanted, self._cached.box)
         outbound = replace(outbound, fields=outbound.fields.without(*_RANGE))
-        return Errand(archive, outbound, resource, wanted)
+        return Errand(archive, outbound, resource, wanted, self._cached.box)

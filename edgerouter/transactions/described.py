@@ -7,6 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from urllib.parse import urljoin
 
 import msgspec
@@ -21,22 +22,20 @@ from edgerouter.dicomweb.media import JSON
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.errors import Cut, ProtocolError
 from edgerouter.http.fields import Fields
-from edgerouter.transactions.fetch import Errand, check_status, plain, told
+from edgerouter.transactions.acceptance import JSONS, check_type
+from edgerouter.transactions.bodies import Bytes, decoded, faults_of, pieces
+from edgerouter.transactions.fetch import Errand, begin, has_content
 from edgerouter.transactions.held import Described
 from edgerouter.transactions.jobs import Larder, learn
 from edgerouter.transactions.keeping import may_keep, proves_its_end
-from edgerouter.transactions.passage import check_type
-from edgerouter.transactions.rewrite import faults_of
 from edgerouter.transactions.row import uids
+from edgerouter.transactions.sending import closed
 from edgerouter.upstream.seam import Answer
 
 _BATCH = 100  # rows written to the catalog at once
-_PIECE = 64 << 10  # bytes of JSON taken apart in one step
 _MAX_KEPT = 16 << 20  # bytes of a row that is kept; the catalog unpacks no more than a few times that
 _FIELDS = Fields([("content-type", JSON)])
 _RELATIVE = re.compile(rb'"BulkDataURI"\s*:\s*"(?![A-Za-z][A-Za-z0-9+.-]*:)')
-
-Bytes = AsyncGenerator[bytes, None]
 
 
 class MetadataJob:
@@ -58,10 +57,7 @@ class MetadataJob:
         if described is None:
             return False
         await fill.begin(200, Fields())
-        await fill.open_part(_FIELDS)
-        async for text in array(rows_of(described, self._larder.cache.catalog)):
-            await fill.write(text)
-        await fill.close_part(None)
+        await _write(fill, array(rows_of(described, self._larder.cache.catalog)))
         return True
 
 
@@ -72,47 +68,52 @@ async def fetch_metadata(fill: Fill, errand: Errand, catalog: Catalog) -> None:
     upstream, here = errand.archive.name, errand.archive.url(errand.outbound)
     keeper = Keeper(catalog, errand, catalog.moment(), time.time())
     async with errand.archive.open(errand.outbound) as answer:
-        check_status(answer, upstream)
-        if answer.status in (200, 206):
-            media = check_type(errand.resource, answer, upstream)
-            if media is None or media.essence not in (JSON, "application/json"):
-                raise ProtocolError("The upstream did not answer with JSON.", upstream=upstream)
+        if not has_content(answer, errand):
+            await begin(fill, answer)
+            return
+        media = check_type(errand.resource.kind, answer, errand.wanted, upstream)
+        if media.essence not in JSONS:
+            raise ProtocolError("The upstream did not answer with JSON.", upstream=upstream)
         keeping = may_keep(answer) and proves_its_end(answer)
         fill.keep(keeping)
-        await fill.begin(answer.status, told(answer))
-        if answer.status not in (200, 206):
-            return
-        begun = False
-        async for text in array(_seen(_batches(answer, upstream, here), keeper if keeping else None)):
-            if not begun:
-                await fill.open_part(_FIELDS)
-                begun = True
-            await fill.write(text)
-        await fill.close_part(None)
+        await begin(fill, answer)
+        batches = _batches(answer, upstream, here)
+        async with aclosing(array(_kept(batches, keeper) if keeping else batches)) as texts:
+            await _write(fill, texts)
         if keeping:
             await keeper.finish()
+
+
+async def _write(fill: Fill, texts: Bytes) -> None:
+    begun = False
+    async for text in texts:
+        if not begun:
+            await fill.open_part(_FIELDS)
+            begun = True
+        await fill.write(text)
+    await fill.close_part(None)
 
 
 async def _batches(answer: Answer, upstream: str, here: str) -> AsyncGenerator[list[bytes], None]:
     """The rows of the answer as they come, their links absolute."""
     splitter = ArraySplitter()
-    async for chunk in plain(answer, upstream):
-        for at in range(0, len(chunk), _PIECE):
-            with faults_of(upstream):
-                found = [absolute(row, here) for row in splitter.feed(chunk[at : at + _PIECE])]
-            if found:
-                yield found
-            await asyncio.sleep(0)
+    async with aclosing(decoded(answer, upstream)) as chunks:
+        async for chunk in chunks:
+            for piece in pieces(chunk):
+                with faults_of(upstream):
+                    found = [absolute(row, here) for row in splitter.feed(piece)]
+                if found:
+                    yield found
+                await asyncio.sleep(0)
     with faults_of(upstream):
         splitter.finish()
 
 
-async def _seen(
-    batches: AsyncIterator[list[bytes]], keeper: "Keeper | None"
-) -> AsyncGenerator[list[bytes], None]:
-    async for batch in batches:
-        yield batch
-        if keeper:
+async def _kept(batches: AsyncIterator[list[bytes]], keeper: "Keeper") -> AsyncGenerator[list[bytes], None]:
+    """The same, each kept once its readers have it."""
+    async with closed(batches):
+        async for batch in batches:
+            yield batch
             await keeper.add(batch)
 
 
@@ -193,20 +194,22 @@ async def rows_of(described: Described, catalog: Catalog) -> AsyncGenerator[list
 async def array(batches: AsyncIterator[list[bytes]]) -> Bytes:
     """Rows as one JSON array."""
     before = b"["
-    async for batch in batches:
-        yield before + b",".join(batch)
-        before = b","
+    async with closed(batches):
+        async for batch in batches:
+            yield before + b",".join(batch)
+            before = b","
     yield b"]" if before == b"," else b"[]"
 
 
 async def linked(text: AsyncIterator[bytes], links: LinkMap) -> Bytes:
     """The JSON text with every BulkDataURI, at any depth, naming us."""
     rewriter = BulkDataLinks(links.map_here)
-    async for chunk in text:
-        for at in range(0, len(chunk), _PIECE):
-            if out := rewriter.feed(chunk[at : at + _PIECE]):
-                yield out
-            await asyncio.sleep(0)
+    async with closed(text):
+        async for chunk in text:
+            for piece in pieces(chunk):
+                if out := rewriter.feed(piece):
+                    yield out
+                await asyncio.sleep(0)
     if rest := rewriter.finish():
         yield rest
 

@@ -1,41 +1,48 @@
 """How an upstream's body becomes the client's body: which stages it passes and what the head then says.
 
-The decision is made from the answer's head and, where a lone part has to leave its multipart wrapper, from
+The decision is made from the answer's head and, where a lone part has to leave its multipart envelope, from
 that part's head. Bytes inside a part are never touched, only documents that carry links (law 1)."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from edgerouter.dicomweb import xml_links
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import Wish, content_type_of_multipart, multipart_content_type
+from edgerouter.dicomweb.media import (
+    DICOM,
+    JSON,
+    OCTETS,
+    RELATED,
+    XML,
+    ZIP,
+    MediaType,
+    Wish,
+    content_type_of_multipart,
+    multipart_content_type,
+    part_content_type,
+)
 from edgerouter.dicomweb.multipart import new_boundary
-from edgerouter.dicomweb.resource import Transaction
-from edgerouter.dicomweb.xml_links import metadata_links, retrieve_urls
+from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.errors import ProtocolError
 from edgerouter.http.coding import accepts_gzip
 from edgerouter.http.fields import Fields
+from edgerouter.transactions.acceptance import JSONS, check_type
+from edgerouter.transactions.bodies import Bytes, decoded, gzipped, once
+from edgerouter.transactions.datasets import metadata, rows
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.passage import check_type
-from edgerouter.transactions.rewrite import (
-    MAX_METADATA_BYTES,
-    MAX_ROWS_BYTES,
-    Bytes,
-    bulkdata_links,
-    gzipped,
-    inflated,
-    lone_part,
-    parts,
-    rows,
-)
-from edgerouter.transactions.row import row_links_of
+from edgerouter.transactions.parcels import Document, Parcel, packed, repacked, unpacked
+from edgerouter.transactions.row import RowChange, RowDocument, row_links
 from edgerouter.upstream.seam import Answer, Framing
 
-_JSON = ("application/dicom+json", "application/json")
+_DATASETS = (Kind.COLLECTION, Kind.METADATA)
 
 
 @dataclass(slots=True)
 class Envelope:
-    """The client-side body and the fields that describe it."""
+    """The client-side body and the fields that describe it.
+
+    `rewritten`: its bytes are not the upstream's. `unproven`: its end proves nothing, as in Reply."""
 
     body: Bytes
     fields: Fields
@@ -45,88 +52,131 @@ class Envelope:
     status: int | None = None
 
 
-async def enveloped(
-    answer: Answer, inbound: Inbound, upstream: str, links: LinkMap, wanted: Sequence[Wish]
-) -> Envelope:
-    """Choose the stages for this answer; raises ProtocolError for a type that was not asked for."""
-    media = check_type(inbound.resource, answer, upstream)
-    if answer.status == 204 or media is None:
-        return _nothing(answer, inbound)
-    coding = (answer.fields.get("content-encoding") or "identity").lower()
-    if coding not in ("identity", "gzip"):
-        raise ProtocolError("The upstream used a content coding that was not asked for.", upstream=upstream)
-    chunks = inflated(answer.chunks(), upstream) if coding == "gzip" else _plain(answer)
-    if media.essence in _JSON:
-        return _json(chunks, answer, inbound, upstream, links)
-    if media.essence == "multipart/related":
-        return await _multipart(chunks, answer, inbound, upstream, links, wanted)
-    return _opaque(chunks, answer, coded=coding == "gzip")
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One answer about to be passed on: to whom, with which links, and what was wanted; `max_rows` is the
+    number of bytes that one search answer may have; `change_row` sees each row in JSON first."""
 
+    answer: Answer
+    inbound: Inbound
+    links: LinkMap
+    wanted: Sequence[Wish]
+    max_rows: int
+    change_row: RowChange | None = None
 
-def _nothing(answer: Answer, inbound: Inbound) -> Envelope:
-    """No content. CP-2473: no match is 200 with an empty list, and an empty 200 crashes viewers."""
-    if inbound.transaction is Transaction.SEARCH:
-        return Envelope(_bytes(b"[]"), Fields([("content-type", _JSON[0])]), 2, status=200)
-    return Envelope(_plain(answer), Fields(), 0)
+    @property
+    def closed(self) -> bool:
+        """Whether the end of the body is only the end of the connection."""
+        return self.answer.framing is Framing.CLOSE
 
+    async def envelope(self, owner: AsyncExitStack) -> Envelope:
+        """Choose the stages; `owner` closes them when the body is not read to its end.
 
-def _json(chunks: Bytes, answer: Answer, inbound: Inbound, upstream: str, links: LinkMap) -> Envelope:
-    if inbound.transaction is Transaction.SEARCH:
-        body = rows(chunks, upstream, row_links_of(inbound.resource, links), MAX_ROWS_BYTES)
-    else:
-        body = rows(chunks, upstream, bulkdata_links(links), MAX_METADATA_BYTES)
-    fields = Fields([("content-type", _JSON[0])])
-    return _coded(body, fields, answer, inbound)
+        Raises ProtocolError for a type or coding that was not asked for."""
+        searching = self.inbound.transaction is Transaction.SEARCH
+        if self.answer.status == 204 or (searching and self.answer.length == 0):
+            return self._nothing(searching)
+        kind = self.inbound.resource.kind
+        media = check_type(kind, self.answer, self.wanted, self.links.upstream)
+        chunks = decoded(self.answer, self.links.upstream)
+        owner.push_async_callback(chunks.aclose)
+        if media.essence == RELATED:
+            return await self._multipart(chunks)
+        if kind in _DATASETS:
+            return self._json(chunks, searching) if media.essence in JSONS else self._lone_xml(chunks)
+        return self._lone(chunks, media)
 
+    def _nothing(self, searching: bool) -> Envelope:
+        """No content. CP-2473: no match is 200 with an empty list, and an empty 200 crashes viewers; an
+        empty multipart body cannot be written."""
+        if searching and self.wanted[0].media == JSON:
+            return Envelope(once(b"[]"), Fields([("content-type", JSON)]), 2, status=200)
+        return Envelope(once(b""), Fields(), 0, status=204)
 
-async def _multipart(
-    chunks: Bytes, answer: Answer, inbound: Inbound, upstream: str, links: LinkMap, wanted: Sequence[Wish]
-) -> Envelope:
-    parsed = content_type_of_multipart(answer.fields.get("content-type") or "")
-    if parsed is None:
-        raise ProtocolError("The upstream's multipart answer names no usable boundary.", upstream=upstream)
-    root, theirs = parsed
-    if not any(wish.multipart for wish in wanted):
-        media, body = await lone_part(chunks, upstream, theirs)
-        return Envelope(body, Fields([("content-type", media)]))
-    ours = new_boundary()
-    essence = root.essence if root else "application/octet-stream"
-    change = _document_change(essence, inbound, links)
-    body = parts(chunks, upstream, (theirs, ours), links, change)
-    fields = Fields([("content-type", multipart_content_type(essence, ours))])
-    # The closing boundary, not the connection, proves that it is whole: so it may leave chunked.
-    return _coded(body, fields, answer, inbound) if change else Envelope(body, fields)
+    def _json(self, chunks: Bytes, searching: bool) -> Envelope:
+        upstream = self.links.upstream
+        if searching:
+            change = row_links(self.inbound.resource, self.links, self.change_row)
+            body = rows(chunks, upstream, change, self.max_rows, may_be_empty=not self.closed)
+        else:
+            body = metadata(chunks, self.links)
+        return self._coded(Envelope(body, Fields([("content-type", JSON)]), unproven=self.closed))
 
+    def _lone_xml(self, chunks: Bytes) -> Envelope:
+        """One document without an envelope; its end tag proves it whole."""
+        parcel = Parcel(new_boundary(), XML, self.links, self._documents())
+        fields = Fields([("content-type", multipart_content_type(XML, parcel.boundary))])
+        return self._coded(Envelope(packed(chunks, Fields(), parcel), fields))
 
-def _document_change(root: str, inbound: Inbound, links: LinkMap) -> Callable[[bytes], bytes] | None:
-    if root != "application/dicom+xml":
+    async def _multipart(self, chunks: Bytes) -> Envelope:
+        upstream = self.links.upstream
+        parsed = content_type_of_multipart(self.answer.fields.get("content-type"))
+        if parsed is None:
+            raise ProtocolError(
+                "The upstream's multipart answer names no usable boundary.", upstream=upstream
+            )
+        root, theirs = parsed
+        media, syntax = self._root(root)
+        if not any(wish.multipart for wish in self.wanted):
+            given, body = await unpacked(chunks, theirs, upstream)
+            kept = given.only(("content-type", "content-encoding", "content-location"))
+            return Envelope(body, _labelled(kept, part_content_type(media, syntax)))
+        parcel = Parcel(new_boundary(), part_content_type(media, syntax), self.links, self._documents())
+        fields = Fields([("content-type", multipart_content_type(media, parcel.boundary, syntax))])
+        # The closing boundary, not the connection, proves that it is whole: so it may leave chunked.
+        envelope = Envelope(repacked(chunks, theirs, parcel), fields)
+        return self._coded(envelope) if parcel.documents else envelope
+
+    def _root(self, root: MediaType | None) -> tuple[str, str | None]:
+        """The type of the parts, and their transfer syntax if the envelope names one."""
+        kind = self.inbound.resource.kind
+        if kind in _DATASETS:
+            if root is not None and root.essence not in (XML, "application/xml", "text/xml"):
+                what = "The upstream answered with a media type that was not asked for."
+                raise ProtocolError(what, upstream=self.links.upstream)
+            return XML, None
+        default = DICOM if kind is Kind.DICOM else OCTETS
+        syntaxes = [syntax for syntax in root.transfer_syntaxes if syntax != "*"] if root else []
+        return root.essence if root else default, syntaxes[0] if syntaxes else None
+
+    def _documents(self) -> Callable[[], Document] | None:
+        links, resource = self.links, self.inbound.resource
+        if resource.kind is Kind.COLLECTION:
+            return lambda: RowDocument(resource, links)
+        if resource.kind is Kind.METADATA:
+            return lambda: xml_links.BulkDataLinks(links.map_here)
         return None
-    if inbound.transaction is Transaction.SEARCH:
-        return lambda document: retrieve_urls(document, links.map_here)
-    return lambda document: metadata_links(document, links.map_here)
+
+    def _lone(self, chunks: Bytes, media: MediaType) -> Envelope:
+        """One body alone: as it is, or, for a client that takes nothing but multipart, as the only part of
+        one. Not if nothing proves it whole: our closing boundary would."""
+        coded = "content-encoding" in self.answer.fields
+        content_type = self.answer.fields.get("content-type") or OCTETS
+        if all(wish.multipart for wish in self.wanted) and media.essence != ZIP and not self.closed:
+            return self._packed(chunks, media, content_type, coded=coded)
+        return Envelope(
+            chunks,
+            Fields([("content-type", content_type)]),
+            length=None if coded else self.answer.length,
+            unproven=self.closed,
+            rewritten=coded,
+        )
+
+    def _packed(self, chunks: Bytes, media: MediaType, content_type: str, *, coded: bool) -> Envelope:
+        parcel = Parcel(new_boundary(), content_type, self.links)
+        given = self.answer.fields.only(("content-location",))
+        if not coded and self.answer.length is not None:
+            given = given.set("content-length", str(self.answer.length))
+        syntaxes = media.transfer_syntaxes
+        root = multipart_content_type(media.essence, parcel.boundary, syntaxes[0] if syntaxes else None)
+        return Envelope(packed(chunks, given, parcel), Fields([("content-type", root)]))
+
+    def _coded(self, envelope: Envelope) -> Envelope:
+        if accepts_gzip(self.inbound.fields.get("accept-encoding")):
+            envelope.body = gzipped(envelope.body)
+            envelope.fields = envelope.fields.set("content-encoding", "gzip")
+        return envelope
 
 
-def _opaque(chunks: Bytes, answer: Answer, *, coded: bool) -> Envelope:
-    content_type = answer.fields.get("content-type") or "application/octet-stream"
-    return Envelope(
-        chunks,
-        Fields([("content-type", content_type)]),
-        length=None if coded else answer.length,
-        unproven=answer.framing is Framing.CLOSE,
-        rewritten=coded,
-    )
-
-
-def _coded(body: Bytes, fields: Fields, answer: Answer, inbound: Inbound) -> Envelope:
-    if accepts_gzip(inbound.fields.get("accept-encoding")):
-        body, fields = gzipped(body), fields.set("content-encoding", "gzip")
-    return Envelope(body, fields, unproven=answer.framing is Framing.CLOSE)
-
-
-async def _plain(answer: Answer) -> Bytes:
-    async for chunk in answer.chunks():
-        yield chunk
-
-
-async def _bytes(whole: bytes) -> Bytes:
-    yield whole
+def _labelled(fields: Fields, label: str) -> Fields:
+    return fields if "content-type" in fields else fields.set("content-type", label)

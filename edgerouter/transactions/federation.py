@@ -3,155 +3,225 @@
 What a source could not say is kept beside what the others said: an outcome per source, never silence."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.json_rows import ArraySplitter
-from edgerouter.dicomweb.media import Wish
-from edgerouter.dicomweb.merge import Row, RowError, read
+from edgerouter.dicomweb.filters import Filter, answerable
+from edgerouter.dicomweb.media import JSON, Wish, parse
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Transaction
-from edgerouter.errors import ProtocolError, Received, ResponseTimeout, RouterError
+from edgerouter.dicomweb.rows import Key, Row, RowError, read, with_issuer
+from edgerouter.errors import ProtocolError, Received, Refused, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
+from edgerouter.transactions.acceptance import JSONS
+from edgerouter.transactions.answered_rows import answered_rows
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.passage import check_type, request_fields
-from edgerouter.transactions.rewrite import faults_of, inflated
+from edgerouter.transactions.passage import request_fields
 from edgerouter.transactions.spelling import spelling
+from edgerouter.transactions.upstreams import Upstream
 from edgerouter.upstream.profile import spell_accept
-from edgerouter.upstream.seam import Answer, Archive, Outbound
-
-logger = logging.getLogger(__name__)
+from edgerouter.upstream.seam import Answer, Outbound
 
 PAGE = 5000  # rows asked of a source that sets no limit of its own
 MAX_ROWS = 20_000  # rows taken from one source: beyond, order and union would be guesses, so it is said
-MAX_PAGE_BYTES = 64 << 20
-ANY_JSON = (Wish("application/dicom+json", None, False, 1.0),)
+ANY_JSON = (Wish(JSON, None, False, 1.0),)
+_MORE = re.compile(r"There are (?:[1-9][0-9]* )?additional results")
+_BATCH = 256  # rows read between two looks at what else there is to do
 
 
 @dataclass(slots=True)
 class Source:
-    """What became of one upstream's share of a search."""
+    """What became of one upstream's share of a search.
+
+    `pages` counts its answers; with an `error` the rows of those before it still count. `absent` is a 404
+    for the study or series searched in; `truncated` means that it has more rows than were taken,
+    `unusable` counts those without a UID; `resting` sources were not asked."""
 
     name: str
     rows: list[Row] = field(default_factory=list)
     error: RouterError | None = None
+    pages: int = 0
+    absent: bool = False
     truncated: bool = False
+    unusable: int = 0
+    resting: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def answered(self) -> bool:
+        return self.error is None or self.pages > 0
 
     @property
     def outcome(self) -> str:
         """A word for logs, metrics and people: answered, or why not."""
         if self.error is None:
             return "answered"
-        if isinstance(self.error, Received):
-            return {401: "unauthorized", 403: "unauthorized", 429: "overloaded", 503: "overloaded"}.get(
-                self.error.status, "error"
+        if self.resting:
+            return "resting"
+        if isinstance(self.error, Refused):
+            return "unauthorized"
+        words = {403: "unauthorized", 429: "overloaded", 503: "overloaded", 504: "timeout"}
+        return words.get(self.error.status, "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a source: the usable ones of its `count` rows; `more` is what its Warning says."""
+
+    rows: list[Row]
+    count: int
+    more: bool
+
+    def ends(self, size: int) -> bool:
+        """Whether nothing can follow the page, of which `size` rows were asked.
+
+        A source that ignores the limit gave all it has. A round number is what a source that caps its
+        answers without saying so gives: asking again costs less than losing the rest."""
+        if self.more or self.count == size:
+            return False
+        return self.count > size or self.count % 100 != 0 or self.count == 0
+
+
+class Federation:
+    """Asks upstreams the same at once.
+
+    `issuers` are the assigning authorities of their patient IDs, where configured; `max_bytes` is what one
+    of them may answer to one search."""
+
+    def __init__(self, archives: Mapping[str, Upstream], issuers: Mapping[str, str], max_bytes: int) -> None:
+        self._archives = archives
+        self._issuers = issuers
+        self._max_bytes = max_bytes
+
+    async def ask(
+        self, inbound: Inbound, wanted: SearchQuery, names: Sequence[str], deadline: float
+    ) -> list[Source]:
+        """Every upstream's outcome, in the order given, all of them there within `deadline` seconds."""
+        matching = Filter(wanted, inbound.resource)
+        wanted = answerable(wanted, inbound.resource)
+        shares = [
+            _Share(
+                Source(name),
+                self._archives[name],
+                inbound,
+                wanted,
+                matching,
+                self._issuers.get(name),
+                deadline,
+                self._max_bytes,
             )
-        return {504: "timeout", 503: "overloaded"}.get(self.error.status, "error")
+            for name in names
+        ]
+        async with asyncio.TaskGroup() as group:
+            for share in shares:
+                group.create_task(share.run(), name=f"search {share.source.name}")
+        for share in shares:
+            SEARCH_SOURCES.labels(share.source.name, share.source.outcome).inc()
+        return [share.source for share in shares]
 
 
-async def ask_all(
-    inbound: Inbound, archives: Sequence[Archive], wanted: SearchQuery, deadline: float
-) -> list[Source]:
-    """Every upstream's outcome, in the order given, all of them there within `deadline` seconds."""
-    sources = [Source(archive.name) for archive in archives]
-    async with asyncio.TaskGroup() as group:
-        for source, archive in zip(sources, archives, strict=True):
-            group.create_task(_ask(source, archive, inbound, wanted, deadline), name=f"search {archive.name}")
-    for source in sources:
-        SEARCH_SOURCES.labels(source.name, source.outcome).inc()
-    return sources
+@dataclass(slots=True)
+class _Share:
+    """One upstream's part of the work."""
 
+    source: Source
+    archive: Upstream
+    inbound: Inbound
+    wanted: SearchQuery
+    matching: Filter
+    issuer: str | None
+    deadline: float
+    max_bytes: int
 
-async def _ask(
-    source: Source, archive: Archive, inbound: Inbound, wanted: SearchQuery, deadline: float
-) -> None:
-    """Fill in one source; a failure is its outcome, and what it said before does not count."""
-    try:
-        async with asyncio.timeout(deadline):
-            await _read_pages(source, archive, inbound, wanted)
-    except TimeoutError:
-        source.error = ResponseTimeout("The archive did not answer in time.", upstream=archive.name)
-    except RouterError as error:
-        source.error = error
-    if source.error is not None:
-        source.rows.clear()
-        if isinstance(source.error, Received) and source.error.status == 404 and inbound.resource.study:
-            source.error = None  # "not here" is an answer: this source contributes nothing
+    async def run(self) -> None:
+        """Fill in the source; a failure is its outcome."""
+        source = self.source
+        try:
+            async with asyncio.timeout(self.deadline):
+                await self._pages()
+        except TimeoutError:
+            source.error = ResponseTimeout("The archive did not answer in time.", upstream=source.name)
+            if not source.pages:
+                self.archive.overdue(self.deadline)
+        except RouterError as error:
+            source.error = error
+            if self.inbound.resource.study and isinstance(error, Received) and error.status == 404:
+                source.error, source.absent = None, not source.pages
 
+    async def _pages(self) -> None:
+        source, size = self.source, self.archive.profile.limit_max or PAGE
+        seen: set[Key] = set()
+        asked = taken = 0
+        while True:
+            page = await self._page(self.wanted.page(size, asked or None))
+            new = [row for row in page.rows if row.key not in seen]
+            seen.update(row.key for row in new)
+            source.rows += [row for row in new if self._matches(row)]
+            source.pages += 1
+            asked, taken = asked + page.count, taken + sum(len(row.raw) for row in new)
+            if page.ends(size):
+                return
+            # A source that ignores the offset repeats its rows for ever: a page without news is the end.
+            if not new:
+                source.truncated = page.more or page.count >= size
+                return
+            if len(seen) >= MAX_ROWS or taken >= self.max_bytes:
+                source.truncated = True
+                return
 
-async def _read_pages(source: Source, archive: Archive, inbound: Inbound, wanted: SearchQuery) -> None:
-    size = archive.profile.limit_max or PAGE
-    seen: set[tuple[str, ...]] = set()
-    asked = 0
-    while True:
-        page = await _page(source, archive, inbound, wanted.page(size, asked or None))
-        new = [row for row in page if row.key not in seen]
-        source.rows += new
-        seen.update(row.key for row in new)
-        asked += len(page)
-        # A source that ignores offset repeats its rows for ever: a page without news is the end.
-        if len(page) < size or not new:
-            return
-        if len(seen) >= MAX_ROWS:
-            source.truncated = True
-            return
+    def _matches(self, row: Row) -> bool:
+        if self.matching(row):
+            return True
+        ROWS_DROPPED.labels(self.source.name, "unmatched").inc()
+        return False
 
+    async def _page(self, wanted: SearchQuery) -> Page:
+        async with self.archive.open(self._outbound(wanted)) as answer:
+            _check_status(answer, self.source.name)
+            lines = answer.fields.all("warning")
+            self.source.warnings += [line for line in lines if line not in self.source.warnings]
+            if answer.status == 204 or answer.length == 0:
+                return Page([], 0, False)
+            media = parse(answer.fields.get("content-type") or "")
+            if media is None or media.essence not in JSONS:
+                raise ProtocolError("The archive did not answer with JSON.", upstream=self.source.name)
+            raws = await answered_rows(answer, self.source.name, self.max_bytes)
+        rows: list[Row] = []
+        for start in range(0, len(raws), _BATCH):
+            rows += self._read(raws[start : start + _BATCH])
+            await asyncio.sleep(0)
+        return Page(rows, len(raws), any(map(_MORE.search, lines)))
 
-async def _page(source: Source, archive: Archive, inbound: Inbound, wanted: SearchQuery) -> list[Row]:
-    profile, resource = archive.profile, inbound.resource
-    outbound = Outbound(
-        "GET",
-        Transaction.SEARCH,
-        resource.path,
-        query.emit(wanted, spelling(profile, resource.level)),
-        request_fields(inbound, spell_accept(profile, resource.kind, resource.level, ANY_JSON), coded=True),
-    )
-    async with archive.open(outbound) as answer:
-        _check_status(answer, archive.name)
-        source.warnings += [line for line in answer.fields.all("warning") if line not in source.warnings]
-        if answer.status == 204:
-            return []
-        media = check_type(resource, answer, archive.name)
-        if media is None or not media.essence.endswith("json"):
-            raise ProtocolError("The archive did not answer with JSON.", upstream=archive.name)
-        return [row async for row in _rows(answer, archive.name, inbound)]
+    def _outbound(self, wanted: SearchQuery) -> Outbound:
+        profile, resource = self.archive.profile, self.inbound.resource
+        accept = spell_accept(profile, resource.kind, resource.level, ANY_JSON)
+        return Outbound(
+            "GET",
+            Transaction.SEARCH,
+            resource.path,
+            query.emit(wanted, spelling(profile, resource.level)),
+            request_fields(self.inbound, accept, coded=True),
+        )
+
+    def _read(self, raws: Sequence[bytes]) -> list[Row]:
+        rows = []
+        for raw in raws:
+            try:
+                named = with_issuer(raw, self.issuer) if self.issuer else raw
+                rows.append(read(named, self.inbound.resource, self.source.name))
+            except RowError:
+                self.source.unusable += 1
+                ROWS_DROPPED.labels(self.source.name, "unusable").inc()
+        return rows
 
 
 def _check_status(answer: Answer, upstream: str) -> None:
+    if answer.status in (401, 407):
+        # Credentials of clients are never passed on, so none of theirs can help.
+        raise Refused("The upstream refuses the router without credentials.", upstream=upstream)
     if answer.status >= 400:
-        raise Received(answer.status, upstream=upstream)
+        raise Received(answer.status, upstream=upstream, fields=answer.fields.only(("retry-after",)))
     if answer.status not in (200, 204):
         raise ProtocolError("The archive answered a search with an odd status.", upstream=upstream)
-
-
-async def _rows(answer: Answer, upstream: str, inbound: Inbound) -> AsyncGenerator[Row, None]:
-    splitter = ArraySplitter(total_limit=MAX_PAGE_BYTES)
-    coded = answer.fields.get("content-encoding") == "gzip"
-    empty = True
-    async for chunk in inflated(answer.chunks(), upstream) if coded else answer.chunks():
-        empty = False
-        with faults_of(upstream):
-            found = splitter.feed(chunk)
-        for raw in found:
-            try:
-                yield read(raw, inbound.resource, upstream)
-            except RowError as error:
-                ROWS_DROPPED.labels(upstream, "unusable").inc()
-                logger.warning("upstream %s: %s", upstream, error)
-    if not empty:
-        with faults_of(upstream):
-            splitter.finish()
-
-
-def all_failed(sources: Iterable[Source]) -> RouterError:
-    """The one error that says that no source answered (dicomweb 3.7): like causes keep their status."""
-    errors = [source.error for source in sources if source.error is not None]
-    statuses = {error.status for error in errors}
-    status = statuses.pop() if len(statuses) == 1 else 502
-    detail = "No archive answered: " + ", ".join(f"{s.name} ({s.outcome})" for s in sources) + "."
-    failure = RouterError(detail)
-    failure.status, failure.token = status, errors[0].token if len(errors) == 1 else "destination_unavailable"
-    return failure

@@ -1,10 +1,13 @@
 """One client request as the transactions see it: parsed, checked, and free of ASGI."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from edgerouter.dicomweb.resource import Resource, Transaction
 from edgerouter.http.fields import Fields
+
+_ONE_RANGE = re.compile(r"bytes=[ \t]*(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})[ \t]*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,8 @@ class Inbound:
     """A routed request: what is asked, by whom, and under which public base URL answers must point back.
 
     `query` is the raw query string, checked but not decoded. `public` has no trailing slash.
-    `body_length` is Content-Length, None when the body is chunked or absent.
+    `body_length` is Content-Length, None when the body is chunked or absent. `via` is what a request to
+    an upstream says of the way so far, "" when nobody watches for loops.
     """
 
     method: str
@@ -25,6 +29,7 @@ class Inbound:
     request_id: str
     body: AsyncIterator[bytes] | None = None
     body_length: int | None = None
+    via: str = ""
 
     @property
     def bypass(self) -> bool:
@@ -32,3 +37,8 @@ class Inbound:
         directives = (self.fields.get("cache-control") or "") + "," + (self.fields.get("pragma") or "")
         wanted = {word.strip().lower() for word in directives.split(",")}
         return bool(wanted & {"no-cache", "max-age=0"})
+
+    @property
+    def ranged(self) -> bool:
+        """Whether one byte range is asked for; several count as none (RFC 9110 §14.2), and so does HEAD."""
+        return self.method == "GET" and _ONE_RANGE.match(self.fields.get("range") or "") is not None

@@ -4,10 +4,10 @@ A bounded memory that may forget at any time; whoever needs certainty asks the u
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-CAPACITY = 50_000  # studies; about 40 MB with their series
+CAPACITY = 100_000  # studies and series; about 40 MB
 FRESH = 900.0  # seconds; a study moved elsewhere is found again after that
 
 
@@ -26,29 +26,42 @@ class Locations:
         self._studies: OrderedDict[str, dict[str, dict[str, Place]]] = OrderedDict()
         self._capacity = capacity
         self._clock = clock
+        self._size = 0
+
+    def __len__(self) -> int:
+        """How many studies and series it knows."""
+        return self._size
 
     def learn(self, study: str, series: str, upstream: str, instances: int = -1) -> None:
         """The upstream said that it holds this study (series ""), or this series of it."""
-        places = self._studies.setdefault(study, {}).setdefault(series, {})
-        known = places.get(upstream)
-        if instances < 0 and known:
-            instances = known.instances
-        places[upstream] = Place(self._clock(), instances)
+        known = self._studies.setdefault(study, {})
+        if series not in known:
+            known[series] = {}
+            self._size += 1
+        place = known[series].setdefault(upstream, Place(0.0))
+        place.seen = self._clock()
+        place.instances = instances if instances >= 0 else place.instances
         self._studies.move_to_end(study)
-        while len(self._studies) > self._capacity:
-            self._studies.popitem(last=False)
+        while self._size > self._capacity:
+            _, dropped = self._studies.popitem(last=False)
+            self._size -= len(dropped)
+
+    def learn_row(self, key: Sequence[str], upstream: str, instances: int) -> None:
+        """The upstream has a search row of this key (of the study, the series, the instance) that says so
+        many instances. Holding a series is holding its study, never the other way round."""
+        if len(key) > 1:
+            self.learn(key[0], key[1], upstream, instances if len(key) == 2 else -1)
+        self.learn(key[0], "", upstream, instances if len(key) == 1 else -1)
 
     def forget(self, study: str, upstream: str | None = None) -> None:
         """The study changed, or one upstream said that it does not hold it (any more)."""
         if upstream is None:
-            self._studies.pop(study, None)
+            self._size -= len(self._studies.pop(study, {}))
         for places in self._studies.get(study, {}).values():
             places.pop(upstream or "", None)
 
     def holders(self, study: str, series: str, among: Iterable[str]) -> list[str]:
-        """Fresh holders among these upstreams, the one with most instances first, else in their order.
-
-        Holding a series is holding its study, never the other way round."""
+        """Fresh holders among these upstreams, the one with most instances first, else in their order."""
         now = self._clock()
         names = list(among)
         places = self._studies.get(study, {}).get(series, {})

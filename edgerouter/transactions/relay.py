@@ -1,84 +1,52 @@
 """Relay of one request to one chosen upstream, streaming, with every self-reference mapped (law 1)."""
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from edgerouter.dicomweb import query
-from edgerouter.dicomweb.accept import wishes
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import Wish
-from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.envelope import Envelope, enveloped
+from edgerouter.transactions.acceptance import check_range, check_status
+from edgerouter.transactions.asking import outbound_for, wishes_of
+from edgerouter.transactions.envelope import Envelope, Opening
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.passage import (
-    raise_for_status,
-    request_fields,
-    response_fields,
-    wants_gzip_upstream,
-)
-from edgerouter.transactions.spelling import spelling
+from edgerouter.transactions.passage import response_fields
+from edgerouter.transactions.row import RowChange
 from edgerouter.transactions.streams import OwnedBody
-from edgerouter.upstream.profile import spell_accept
-from edgerouter.upstream.seam import Answer, Archive, Outbound
+from edgerouter.upstream.seam import Answer, Archive
 
-# What these resources are asked with is the upstream's business; elsewhere only `accept` has a meaning,
-# and Accept already says it.
-_PARAMETRIC = (Kind.RENDERED, Kind.THUMBNAIL, Kind.VOLUME)
+UNCACHED = "edgerouter; fwd=bypass"  # RFC 9211 §2.2: no cache was asked
 
 
-def wishes_of(inbound: Inbound) -> tuple[Wish, ...]:
-    """What the client accepts, best first; raises NotAcceptable or BadRequest without asking anyone."""
-    return wishes(
-        inbound.resource,
-        inbound.transaction,
-        inbound.fields.all("accept"),
-        query.parameter(inbound.query, "accept"),
-    )
+async def relay(
+    inbound: Inbound, archive: Archive, box: TokenBox, max_rows: int, change_row: RowChange | None = None
+) -> Reply:
+    """Ask one upstream and pass its answer on as it comes; `max_rows` bounds a search answer, in bytes,
+    and `change_row` sees each of its JSON rows first.
 
-
-def outbound_for(inbound: Inbound, archive: Archive, wanted: Sequence[Wish], box: TokenBox) -> Outbound:
-    """The upstream's request, assembled from parsed parts in the upstream's own spelling (law 9)."""
-    resource, transaction = inbound.resource, inbound.transaction
-    path, parameters = resource.path, ""
-    if resource.kind is Kind.TOKEN:
-        path, parameters = box.target(resource.tail, archive.name)
-    elif transaction is Transaction.SEARCH:
-        parameters = query.emit(query.parse(inbound.query), spelling(archive.profile, resource.level))
-    elif resource.kind in _PARAMETRIC or transaction is Transaction.WADO_URI:
-        parameters = query.clean(inbound.query)
-    else:
-        parameters = query.clean(inbound.query, drop=("accept",))
-    accept = spell_accept(archive.profile, resource.kind, resource.level, wanted)
-    coded = wants_gzip_upstream(transaction, resource.kind)
-    return Outbound("GET", transaction, path, parameters, request_fields(inbound, accept, coded=coded))
-
-
-async def relay(inbound: Inbound, archive: Archive, box: TokenBox) -> Reply:
-    """Ask one upstream and pass its answer on as it comes.
-
-    Raises errors.RequestError before anything is sent upstream, errors.UpstreamError for what the
-    upstream does before its head is complete; a later fault breaks the body."""
+    Raises errors.RequestError before anything is sent upstream, errors.UpstreamError or Overloaded for what
+    the upstream does before its head is complete; a later fault breaks the body."""
     wanted = wishes_of(inbound)
     outbound = outbound_for(inbound, archive, wanted, box)
     links = LinkMap(archive.name, archive.bases, inbound.public, box, archive.url(outbound))
     async with AsyncExitStack() as stack:
         answer = await stack.enter_async_context(archive.open(outbound))
-        raise_for_status(answer, archive.name, links)
-        envelope = await enveloped(answer, inbound, archive.name, links, wanted)
+        check_status(answer, links)
+        check_range(answer, "range" in outbound.fields, archive.name)
+        if answer.status >= 300:
+            return _redirect(answer, links)
+        envelope = await Opening(answer, inbound, links, wanted, max_rows, change_row).envelope(stack)
         reply = _reply(answer, envelope, links)
         reply.body = OwnedBody(envelope.body, stack.pop_all())
     return reply
 
 
+def _redirect(answer: Answer, links: LinkMap) -> Reply:
+    """The client is sent on within our own tree; what the upstream says beside it is not passed on."""
+    return Reply(answer.status, response_fields(answer, links, rewritten=True), length=0)
+
+
 def _reply(answer: Answer, envelope: Envelope, links: LinkMap) -> Reply:
     fields = response_fields(answer, links, rewritten=envelope.rewritten)
-    for name, value in envelope.fields:
+    for name, value in (*envelope.fields, ("vary", "accept, accept-encoding"), ("cache-status", UNCACHED)):
         fields = fields.set(name, value)
-    return Reply(
-        envelope.status or answer.status,
-        fields.add("vary", "accept, accept-encoding"),
-        length=envelope.length,
-        unproven=envelope.unproven,
-    )
+    return Reply(envelope.status or answer.status, fields, length=envelope.length, unproven=envelope.unproven)

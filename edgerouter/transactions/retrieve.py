@@ -1,21 +1,24 @@
 """Retrieve from whoever holds it: the better holder first, the next when it fails before its first byte."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 
-from edgerouter.dicomweb import query
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
+from edgerouter.dicomweb.wado_uri import read_wado_uri
 from edgerouter.errors import NotFound, Overloaded, Received, RouterError, UpstreamError
 from edgerouter.http.reply import Reply
+from edgerouter.metrics import FAILOVERS
 from edgerouter.routing.router import Route
+from edgerouter.transactions.asking import wishes_of
 from edgerouter.transactions.cached import Cached, Retrieval
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.keeping import forward_status
 from edgerouter.transactions.locations import Locations
-from edgerouter.transactions.relay import relay, wishes_of
+from edgerouter.transactions.probe import Subject
+from edgerouter.transactions.relay import relay
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -30,74 +33,109 @@ class Retrieve:
         self,
         archives: Mapping[str, Upstream],
         box: TokenBox,
-        holders: Holders,
         locations: Locations,
+        max_rows: int,
         cached: Cached | None = None,
     ) -> None:
-        self._cached = cached
         self._archives = archives
         self._box = box
-        self._holders = holders
         self._locations = locations
+        self._holders = Holders(archives, locations)
+        self._max_rows = max_rows
+        self._cached = cached
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply from the first holder that gives one; raises errors.RouterError.
 
         A 404 is said only when every possible holder said so (law 5)."""
         wanted = wishes_of(inbound)  # what nobody could serve is refused before anybody is asked
+        able = self._able(inbound, route.upstreams)
+        if not able:
+            raise NotFound("No upstream of this route has the resource.")
+        subject = _subject(inbound)
         retrieval = self._cached.retrieval(inbound, wanted) if self._cached else None
         if retrieval:
-            held = await retrieval.held(self._ordered(inbound, route.upstreams))
+            known = self._locations.holders(subject.study, subject.series, able)
+            held = await retrieval.held([*known, *(name for name in able if name not in known)])
             if held is not None:
                 return held
         failures: list[RouterError] = []
-        for archive in await self._candidates(inbound, route.upstreams):
-            try:
-                return await self._asked(inbound, archive, retrieval)
-            except (UpstreamError, Overloaded) as error:
-                if isinstance(error, Received) and error.status not in (*_ABSENT, 500, 502, 503, 504):
-                    raise  # its own judgement of the request: another copy would judge alike
-                if isinstance(error, Received) and error.status in _ABSENT and inbound.resource.study:
-                    self._locations.forget(inbound.resource.study, archive.name)
-                failures.append(error)
-                logger.info("upstream %s did not give it (%s)", archive.name, error.status)
+        async with aclosing(self._holders.of(subject, able, failures)) as candidates:
+            async for archive in candidates:
+                try:
+                    reply = await self._given(inbound, archive, retrieval, alone=len(able) == 1)
+                except (UpstreamError, Overloaded) as error:
+                    failures.append(error)
+                    await self._missed(subject, archive.name, error, retrieval)
+                else:
+                    if subject.study:
+                        self._locations.learn(subject.study, subject.series, archive.name)
+                    return reply
         raise verdict(failures)
 
-    async def _asked(self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None) -> Reply:
-        """The answer of one upstream, kept if it may be. Raises errors.UpstreamError and Overloaded."""
+    async def _given(
+        self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None, *, alone: bool
+    ) -> Reply:
+        """What one upstream gives, kept if it may be; unless it is `alone`, with its first bytes here."""
         if retrieval:
-            try:
+            with suppress(Unsuitable):
                 return await retrieval.fetched(archive)
-            except Unsuitable as error:
-                logger.debug("passed on as it comes: %s", error.detail)
-        reply = await relay(inbound, archive, self._box)
-        reply.fields = reply.fields.set("cache-status", forward_status("bypass"))
-        return reply
+        reply = await relay(inbound, archive, self._box, self._max_rows)
+        return reply if alone or inbound.method == "HEAD" else await begun(reply)
 
-    def _ordered(self, inbound: Inbound, upstreams: Sequence[str]) -> list[str]:
-        """The upstreams of the route, known holders first."""
-        resource = inbound.resource
-        known = self._locations.holders(resource.study or "", resource.series or "", upstreams)
-        return [*known, *(name for name in upstreams if name not in known)]
-
-    async def _candidates(self, inbound: Inbound, upstreams: Sequence[str]) -> list[Upstream]:
-        resource = inbound.resource
-        if resource.kind is Kind.TOKEN:
-            sealed = self._box.open(resource.tail.removeprefix("bulkdata/"))
-            if sealed is None or sealed[0] not in upstreams:
-                raise NotFound("No such bulkdata.")
-            return [self._archives[sealed[0]]]
+    def _able(self, inbound: Inbound, upstreams: Sequence[str]) -> list[str]:
         able = [name for name in upstreams if self._archives[name].takes(inbound.transaction)]
-        if not able:
-            raise NotFound("No upstream of this route answers this transaction.")
-        if inbound.transaction is Transaction.WADO_URI:
-            return await self._holders.of(query.parameter(inbound.query, "studyUID") or "", "", able)
-        return await self._holders.of(resource.study or "", resource.series or "", able)
+        if inbound.resource.kind is not Kind.TOKEN:
+            return able
+        sealed = self._box.open(inbound.resource.tail.removeprefix("bulkdata/"))
+        return [name for name in able if sealed and name == sealed[0]]
+
+    async def _missed(
+        self, subject: Subject, name: str, error: RouterError, retrieval: Retrieval | None
+    ) -> None:
+        if isinstance(error, Received) and error.status in _ABSENT:
+            self._locations.forget(subject.study, name)
+            if retrieval:
+                await retrieval.gone(name)
+        else:
+            FAILOVERS.labels(name).inc()
+            logger.info("upstream %s did not give what was asked: %s", name, error.detail)
+
+
+def _subject(inbound: Inbound) -> Subject:
+    if inbound.transaction is Transaction.WADO_URI:
+        asked = read_wado_uri(inbound.query)
+        return Subject(asked.study, asked.series)
+    return Subject(inbound.resource.study or "", inbound.resource.series or "")
 
 
 def verdict(failures: Sequence[RouterError]) -> RouterError:
-    """What is said when no holder gave it: a failure outweighs a 404, and 404 outweighs 410 (3.8)."""
-    if not failures:
-        return NotFound("No archive of this route holds it.")
+    """What is said when no holder gave it: a failure outweighs a 404, and 404 outweighs 410."""
     broken = [error for error in failures if error.status not in _ABSENT]
-    return (broken or [error for error in failures if error.status == 404] or list(failures))[0]
+    absent = [error for error in failures if error.status == 404]
+    return next(iter([*broken, *absent, *failures]), NotFound("No archive of this route holds it."))
+
+
+async def begun(reply: Reply) -> Reply:
+    """The reply with its first bytes here: what fails before them can still be asked of another."""
+    if not isinstance(reply.body, bytes):
+        first = await anext(reply.body, b"")
+        reply.body = _Begun(first, reply.body)
+    return reply
+
+
+class _Begun(AsyncIterator[bytes]):
+    """A body whose first piece was read already."""
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first = first
+        self._rest = rest
+
+    async def __anext__(self) -> bytes:
+        first, self._first = self._first, b""
+        return first or await anext(self._rest)
+
+    async def aclose(self) -> None:
+        close = getattr(self._rest, "aclose", None)
+        if close is not None:
+            await close()

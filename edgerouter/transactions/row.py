@@ -1,61 +1,108 @@
 """Rows of a search answer: their UIDs, and the one URL under which we serve what they describe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
-from edgerouter.dicomweb.json_links import retrieve_urls
+from edgerouter.dicomweb import json_links, xml_links
+from edgerouter.dicomweb.json_scan import JsonError
 from edgerouter.dicomweb.links import LinkMap
+from edgerouter.dicomweb.native_model import read_model
 from edgerouter.dicomweb.resource import Level, Resource, is_uid
+from edgerouter.dicomweb.xml_scan import XmlError
 
+MAX_DOCUMENT = 4 << 20  # bytes of one row in XML
+_STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
+_WORDS: dict[Level | None, tuple[str, ...]] = {
+    Level.STUDY: ("studies",),
+    Level.SERIES: ("studies", "series"),
+    Level.INSTANCE: ("studies", "series", "instances"),
+}
 
-class _Attribute(msgspec.Struct):
-    value: list[object] = msgspec.field(name="Value", default_factory=list)
+RowChange = Callable[[bytes], bytes]
+Uids = tuple[str | None, str | None, str | None]
 
 
 class _Identity(msgspec.Struct):
-    study: _Attribute = msgspec.field(name="0020000D", default_factory=_Attribute)
-    series: _Attribute = msgspec.field(name="0020000E", default_factory=_Attribute)
-    instance: _Attribute = msgspec.field(name="00080018", default_factory=_Attribute)
+    """The attributes that name what a row is about; all others are skipped."""
+
+    study: Any = msgspec.field(name=_STUDY, default=None)
+    series: Any = msgspec.field(name=_SERIES, default=None)
+    instance: Any = msgspec.field(name=_INSTANCE, default=None)
 
 
 _decoder = msgspec.json.Decoder(_Identity)
 
 
-def uids(row: bytes, resource: Resource) -> tuple[str | None, str | None, str | None]:
+def uids(row: bytes, resource: Resource) -> Uids:
     """(study, series, instance) of one row; what the row leaves out is taken from the path asked.
 
-    Raises msgspec.DecodeError (a ValueError) when the row is not a DICOM JSON object."""
-    identity = _decoder.decode(row)
+    Raises JsonError when the row is not a DICOM JSON object."""
+    try:
+        identity = _decoder.decode(row)
+    except msgspec.DecodeError as error:  # a number beyond all bounds in one of the three
+        raise JsonError("A search row's identity cannot be read.") from error
     return (
         _uid(identity.study) or resource.study,
         _uid(identity.series) or resource.series,
-        _uid(identity.instance),
+        _uid(identity.instance) or resource.instance,
     )
 
 
-def _uid(attribute: _Attribute) -> str | None:
-    value = attribute.value[0] if attribute.value else None
+def _uid(attribute: object) -> str | None:
+    values = attribute.get("Value") if isinstance(attribute, dict) else None
+    value = values[0] if isinstance(values, list) and values else None
     text = value.strip(" \0") if isinstance(value, str) else ""
     return text if is_uid(text) else None
 
 
-def retrieve_url(level: Level | None, found: tuple[str | None, ...], public: str) -> str | None:
+def retrieve_url(level: Level | None, found: Uids, public: str) -> str | None:
     """Our RetrieveURL (0008,1190) for a row of that level; None when a UID it needs is unknown."""
-    words = ("studies", "series", "instances")[: 1 + list(Level).index(level or Level.STUDY)]
-    parts = [public]
-    for word, uid in zip(words, found, strict=False):
-        if not uid:
-            return None
-        parts.append(f"{word}/{uid}")
-    return "/".join(parts)
+    named = list(zip(_WORDS[level], found, strict=False))
+    if not all(uid for _, uid in named):
+        return None
+    return "/".join([public, *(f"{word}/{uid}" for word, uid in named)])
 
 
-def row_links_of(resource: Resource, links: LinkMap) -> Callable[[bytes], bytes]:
-    """A change for one search row: RetrieveURL is ours, added where the archive leaves it out."""
+def row_links(resource: Resource, links: LinkMap, before: RowChange | None = None) -> RowChange:
+    """A change for one JSON row: its RetrieveURL is ours, added where the archive leaves it out.
+
+    `before` is applied first; a row of which it leaves nothing is not passed on."""
 
     def change(row: bytes) -> bytes:
+        if before and not (row := before(row)):
+            return row
         url = retrieve_url(resource.level, uids(row, resource), links.public)
-        return retrieve_urls(row, url if url else links.map_here)
+        return json_links.retrieve_urls(row, url or links.map_here)
 
     return change
+
+
+class RowDocument:
+    """The same for one row in XML, which is read whole; raises XmlError beyond MAX_DOCUMENT bytes."""
+
+    def __init__(self, resource: Resource, links: LinkMap) -> None:
+        self._resource = resource
+        self._links = links
+        self._document = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        self._document += data
+        if len(self._document) > MAX_DOCUMENT:
+            raise XmlError("A search row is larger than allowed.")
+        return b""
+
+    def finish(self) -> bytes:
+        document = bytes(self._document)
+        found = _model_uids(read_model(document), self._resource)
+        url = retrieve_url(self._resource.level, found, self._links.public)
+        return xml_links.retrieve_urls(document, url or self._links.map_here)
+
+
+def _model_uids(model: Mapping[str, object], resource: Resource) -> Uids:
+    return (
+        _uid(model.get(_STUDY)) or resource.study,
+        _uid(model.get(_SERIES)) or resource.series,
+        _uid(model.get(_INSTANCE)) or resource.instance,
+    )

@@ -1,5 +1,6 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
+import re
 from collections.abc import Mapping
 
 from edgerouter.cache.cache import Cache
@@ -10,32 +11,43 @@ from edgerouter.http.reply import Reply
 from edgerouter.routing.router import Route
 from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
-from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
 from edgerouter.transactions.search import Search
-from edgerouter.transactions.snapshots import Snapshots
 from edgerouter.transactions.store import store
 from edgerouter.transactions.upstreams import Upstream
 
+MAX_ROWS = 64 * 1000**2  # bytes of one upstream's answer to one search
+# Our own RetrieveURLs in a Store's answer, where JSON may escape the slash.
+_STORED = re.compile(rb"/studies\\?/([0-9.]{1,64})")
+
 
 class Service:
-    """Answers routed requests; one instance for the app."""
+    """Answers routed requests; one instance for the app.
 
-    def __init__(self, archives: Mapping[str, Upstream], box: TokenBox, cache: Cache | None = None) -> None:
+    `issuers` are the assigning authorities of the upstreams' patient IDs, where configured."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Upstream],
+        box: TokenBox,
+        *,
+        issuers: Mapping[str, str] | None = None,
+        max_search_answer: int = MAX_ROWS,
+        cache: Cache | None = None,
+    ) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
-        self._search = Search(archives, box, self.locations, Snapshots())
-        holders = Holders(archives, self.locations)
-        cached = Cached(cache, archives, box) if cache else None
-        self._retrieve = Retrieve(archives, box, holders, self.locations, cached)
+        self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
+        self._cached = Cached(cache, archives, box) if cache else None
+        self._retrieve = Retrieve(archives, box, self.locations, max_search_answer, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""
         if inbound.transaction is Transaction.CAPABILITIES:
-            return capabilities(inbound.fields.all("accept"), inbound.public)
+            return capabilities(inbound)
         if inbound.transaction is Transaction.SEARCH:
             return await self._search.answer(inbound, route)
         if inbound.transaction is Transaction.STORE:
@@ -43,7 +55,24 @@ class Service:
         return await self._retrieve.answer(inbound, route)
 
     async def _store(self, inbound: Inbound, route: Route) -> Reply:
+        """An upload belongs where the route says: never, because that is down, into another archive."""
         able = [name for name in route.upstreams if self._archives[name].takes(Transaction.STORE)]
         if not able:
             raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
-        return await store(inbound, self._archives[able[0]], self._box)
+        reply: Reply | None = None
+        try:
+            reply = await store(inbound, self._archives[able[0]], self._box)
+        finally:
+            for study in _touched(inbound, reply):
+                self.locations.forget(study)
+                if self._cached:
+                    await self._cached.touched(study)
+        return reply
+
+
+def _touched(inbound: Inbound, reply: Reply | None) -> set[str]:
+    """The studies that an upload may have changed: who holds most of them is asked anew, because an archive
+    that was given a few instances need not be the better holder."""
+    named = {inbound.resource.study} if inbound.resource.study else set()
+    told = _STORED.findall(reply.body) if reply and isinstance(reply.body, bytes) else []
+    return named | {study.decode() for study in told}

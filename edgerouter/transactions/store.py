@@ -1,85 +1,33 @@
 """Store (STOW-RS, PS3.18 §10.5), synchronous: the upload streams through to one upstream while our parser
 checks its framing, and the upstream's own answer comes back with its links mapped."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import Callable
 
-from edgerouter.dicomweb.json_links import store_links as json_store_links
+from edgerouter.dicomweb import json_links, xml_links
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import content_type_of_multipart, multipart_content_type, parse
-from edgerouter.dicomweb.multipart import MultipartError, MultipartReader
+from edgerouter.dicomweb.media import JSON, XML, parse
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.dicomweb.xml_links import store_links as xml_store_links
-from edgerouter.errors import BadRequest, Cut, Received, UnsupportedMediaType, UpstreamError
-from edgerouter.http.fields import Fields
+from edgerouter.errors import BadRequest, Cut, ProtocolError, UpstreamError
 from edgerouter.http.reply import Reply
+from edgerouter.transactions.acceptance import check_status
+from edgerouter.transactions.asking import wishes_of
+from edgerouter.transactions.bodies import PIECE, decoded, faults_of, whole
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields, response_fields
-from edgerouter.transactions.relay import wishes_of
-from edgerouter.transactions.rewrite import faults_of, inflated
+from edgerouter.transactions.upload import Upload, upload_type
 from edgerouter.upstream.profile import spell_accept
 from edgerouter.upstream.seam import Answer, Archive, Outbound
 
-MAX_ANSWER = 32 << 20  # a Store Instances Response Module for 20,000 instances is about 8 MB
-_ROOTS = ("application/dicom", "application/dicom+json", "application/dicom+xml")
+MAX_ANSWER = 32 << 20  # bytes; a Store Instances Response Module for 20,000 instances has about 8 MB
 
-
-class CheckedUpload:
-    """The client's body on its way up; `fault` keeps what was wrong with it.
-
-    Each chunk leaves only after the next one came and parsed: so a body whose closing boundary is
-    missing never reaches the upstream complete, even where Content-Length was met (F34)."""
-
-    def __init__(self, body: AsyncIterator[bytes], reader: MultipartReader | None) -> None:
-        self._body = body
-        self._reader = reader
-        self.fault: Exception | None = None
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        held = b""
-        try:
-            async for chunk in self._body:
-                self._check(chunk)
-                if held:
-                    yield held
-                held = chunk
-            if not held:
-                raise BadRequest("The upload has no body.")
-            if self._reader:
-                self._reader.close()
-        except MultipartError as error:
-            self.fault = BadRequest(f"The upload is not well-formed multipart/related: {error}.", close=True)
-            raise self.fault from error
-        except Exception as error:
-            self.fault = error
-            raise
-        yield held
-
-    def _check(self, chunk: bytes) -> None:
-        if self._reader:
-            self._reader.feed(chunk)
-
-
-def upload_type(fields: Fields) -> tuple[str, MultipartReader | None]:
-    """The Content-Type in the quoted spelling every archive takes, and a parser for the body.
-
-    Raises UnsupportedMediaType for what Store does not define, BadRequest for a missing boundary."""
-    value = fields.get("content-type") or ""
-    if fields.get("content-encoding"):
-        raise UnsupportedMediaType("Uploads must not carry a content coding; send the instances as they are.")
-    media = parse(value)
-    if media is not None and media.essence == "application/dicom":
-        return "application/dicom", None
-    if media is None or media.essence != "multipart/related":
-        raise UnsupportedMediaType(
-            'Store takes multipart/related; type="application/dicom" or application/dicom.'
-        )
-    parsed = content_type_of_multipart(value)
-    if parsed is None:
-        raise BadRequest("The Content-Type of the upload names no usable boundary.")
-    root, boundary = parsed
-    if root is None or root.essence not in _ROOTS:
-        raise UnsupportedMediaType(f"Store takes multipart/related of {', '.join(_ROOTS)}.")
-    return multipart_content_type(root.essence, boundary), MultipartReader(boundary)
+_MODULES: dict[str, tuple[str, Callable[[bytes, Callable[[str], str]], bytes]]] = {
+    "application/dicom+json": (JSON, json_links.store_links),
+    "application/json": (JSON, json_links.store_links),
+    "application/dicom+xml": (XML, xml_links.store_links),
+    "application/xml": (XML, xml_links.store_links),
+    "text/xml": (XML, xml_links.store_links),
+}
 
 
 async def store(inbound: Inbound, archive: Archive, box: TokenBox) -> Reply:
@@ -87,11 +35,11 @@ async def store(inbound: Inbound, archive: Archive, box: TokenBox) -> Reply:
 
     Raises RequestError for an upload that is not one, UpstreamError when the upstream failed, Received
     when it refused without saying why per instance."""
-    content_type, reader = upload_type(inbound.fields)
+    content_type, reader = upload_type(inbound.fields, single_part=archive.profile.single_part_store)
     wanted = wishes_of(inbound)
     if inbound.body is None or inbound.body_length == 0:
         raise BadRequest("The upload has no body.")
-    upload = CheckedUpload(inbound.body, reader)
+    upload = Upload(inbound.body, reader)
     accept = spell_accept(archive.profile, inbound.resource.kind, inbound.resource.level, wanted)
     fields = request_fields(inbound, accept, coded=False).set("content-type", content_type)
     outbound = Outbound(
@@ -102,48 +50,60 @@ async def store(inbound: Inbound, archive: Archive, box: TokenBox) -> Reply:
         body=upload.chunks(),
         length=inbound.body_length,
     )
+    links = LinkMap(archive.name, archive.bases, inbound.public, box, archive.url(outbound))
     try:
         async with archive.open(outbound) as answer:
-            return await _answered(
-                answer, LinkMap(archive.name, archive.bases, inbound.public, box, archive.url(outbound))
-            )
+            _check_order(answer, upload, archive.name)
+            return await _answered(answer, links)
     except UpstreamError:
         if upload.fault:
             raise upload.fault from None
         raise
 
 
+def _check_order(answer: Answer, upload: Upload, upstream: str) -> None:
+    """Nothing can be stored that was not yet sent; to refuse it early is the upstream's right."""
+    if answer.status < 300 and not upload.complete:
+        raise ProtocolError("The upstream answered before it had the whole upload.", upstream=upstream)
+
+
 async def _answered(answer: Answer, links: LinkMap) -> Reply:
-    body = await _whole(answer, links.upstream)
-    media = parse(answer.fields.get("content-type") or "")
-    essence = media.essence if media else ""
-    if not body or essence not in _MODULES:
-        if answer.status >= 300:
-            raise Received(
-                answer.status, upstream=links.upstream, fields=answer.fields.only(("retry-after",))
-            )
+    if 300 <= answer.status < 400:
+        raise ProtocolError("The upstream redirects an upload.", upstream=links.upstream)
+    try:
+        media, body = await _module(answer, links)
+    except Cut:
+        check_status(answer, links)  # a refusal is one even where its reasons got lost
+        raise
+    if not body:
+        check_status(answer, links)
         # 2xx without a module says nothing about any instance: the sender must not delete its copies.
-        raise Cut("The upstream's answer does not say which instances it stored.", upstream=links.upstream)
-    with faults_of(links.upstream):
-        body = _MODULES[essence](body, links)
-    fields = response_fields(answer, links, rewritten=True).set("content-type", essence)
+        what = "The upstream's answer does not say which instances it stored."
+        raise ProtocolError(what, upstream=links.upstream)
+    fields = response_fields(answer, links, rewritten=True)
+    fields = fields.set("content-type", media).set("vary", "accept").set("cache-control", "no-store")
     return Reply(answer.status, fields, body, length=len(body))
 
 
-async def _whole(answer: Answer, upstream: str) -> bytes:
-    coded = (answer.fields.get("content-encoding") or "").lower() == "gzip"
-    chunks = inflated(answer.chunks(), upstream) if coded else answer.chunks()
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise Cut("The upstream's answer to the upload is too large.", upstream=upstream)
-    return bytes(body)
+async def _module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
+    """The Store Instances Response Module with its links mapped, and its media type; empty if there is
+    none. Raises Cut when it is malformed or breaks off."""
+    labelled = answer.fields.get("content-type")
+    media = parse(labelled or "")
+    if labelled and (media is None or media.essence not in _MODULES):
+        return "", b""
+    body = await whole(decoded(answer, links.upstream), MAX_ANSWER, links.upstream)
+    essence = media.essence if media else _sniffed(body)
+    if not body or not essence:
+        return "", b""
+    ours, mapped = _MODULES[essence]
+    with faults_of(links.upstream):
+        if len(body) <= PIECE:
+            return ours, mapped(body, links.map_here)
+        # Some 20,000 instances take a second of many small steps: between those, others get their turn.
+        return ours, await asyncio.to_thread(mapped, body, links.map_here)
 
 
-_MODULES = {
-    "application/dicom+json": lambda body, links: json_store_links(body, links.map_here),
-    "application/json": lambda body, links: json_store_links(body, links.map_here),
-    "application/dicom+xml": lambda body, links: xml_store_links(body, links.map_here),
-    "application/xml": lambda body, links: xml_store_links(body, links.map_here),
-}
+def _sniffed(body: bytes) -> str:
+    """What a module without a Content-Type is: Orthanc labels its refusals not at all."""
+    return {b"{": JSON, b"[": JSON, b"<": XML}.get(body.lstrip()[:1], "")

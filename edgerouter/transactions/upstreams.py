@@ -11,3 +11,7 @@ class Upstream(Archive, Protocol):
     @property
     def healthy(self) -> bool:
         """Whether to ask it while another could be asked; as the only holder it is asked all the same."""
+
+    def overdue(self, seconds: float) -> None:
+        """A caller has waited so long in vain, by a deadline of its own. Unless something else was heard
+        from the upstream meanwhile, passive health counts that as a failure."""

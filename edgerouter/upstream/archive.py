@@ -74,6 +74,7 @@ class HttpArchive:
         self.limiter = Limiter(name, concurrency, patience=self._timeouts.first_byte)
         self._health = Health(name)
         self._budget = Budget()
+        self._heard = float("-inf")  # when it last sent a head, or bytes of a body
         self._now = now
         self._sleep = sleep
         self._jitter = jitter
@@ -94,6 +95,13 @@ class HttpArchive:
     def healthy(self) -> bool:
         """Whether to ask it while another could be asked; as the only holder it is asked all the same."""
         return self._health.usable(self._now())
+
+    def overdue(self, seconds: float) -> None:
+        """A caller has waited so long in vain, by a deadline of its own: a failure, unless something else
+        was heard from the upstream meanwhile. That the exchange was cancelled proves nothing by itself."""
+        now = self._now()
+        if now - self._heard >= seconds:
+            self._health.failed(now, "deadline")
 
     @property
     def health(self) -> Report:
@@ -117,7 +125,7 @@ class HttpArchive:
                 yield HttpAnswer(
                     response,
                     self.name,
-                    received=metrics.UPSTREAM_BYTES.labels(self.name, outbound.transaction).inc,
+                    received=self._received(outbound.transaction),
                     broken=self._broken,
                     now=self._now,
                 )
@@ -133,7 +141,8 @@ class HttpArchive:
     def _request(self, outbound: Outbound) -> httpx.Request:
         url = self._target(outbound)
         fields = outbound.fields.without(*_OWN)
-        fields = fields.set("via", ", ".join([*fields.all("via"), VIA]))
+        if "via" not in fields:  # else the caller has told the whole way, us included
+            fields = fields.set("via", VIA)
         fields = fields.set("user-agent", f"edgerouter/{__version__}")
         if "accept-encoding" not in fields:
             fields = fields.set("accept-encoding", "identity")
@@ -141,13 +150,10 @@ class HttpArchive:
             fields = fields.set("authorization", authorization)
         if outbound.length is not None:
             fields = fields.set("content-length", str(outbound.length))
-        limits = self._limits(outbound.transaction)
+        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction).inc
+        extensions = {"timeout": self._limits(outbound.transaction), "sent": sent}
         return httpx.Request(
-            outbound.method,
-            url,
-            headers=fields.raw(),
-            content=outbound.body,
-            extensions={"timeout": limits},
+            outbound.method, url, headers=fields.raw(), content=outbound.body, extensions=extensions
         )
 
     def _limits(self, transaction: Transaction) -> dict[str, float]:
@@ -196,8 +202,17 @@ class HttpArchive:
         self._answered(response)
         return response
 
+    def _received(self, transaction: Transaction) -> Callable[[int], object]:
+        count = metrics.UPSTREAM_BYTES.labels(self.name, transaction).inc
+
+        def received(size: int) -> None:
+            self._heard = self._now()
+            count(size)
+
+        return received
+
     def _answered(self, response: httpx.Response) -> None:
-        now = self._now()
+        self._heard = now = self._now()
         self._health.succeeded(now)
         if response.status_code in (429, 503):
             pause = retry_after(response.headers.get("retry-after"), time.time())

@@ -103,6 +103,7 @@ class Exchange:
             stall=stall,
             answer=self.head,
             set_deadline=self._set_deadline,
+            sent=request.extensions.get("sent", lambda size: None),
         )
 
     def _set_deadline(self, seconds: float | None) -> None:
@@ -123,9 +124,7 @@ class Exchange:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except httpx.TransportError:
-            raise
-        except Exception as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             named = self._named(error)
             if named is error:
                 raise
@@ -143,8 +142,6 @@ class Exchange:
             return httpx.RemoteProtocolError("The response head is malformed.")
         if isinstance(error, ValueError):
             return httpx.LocalProtocolError("The request cannot be written as HTTP.")
-        if not isinstance(error, aiohttp.ClientError | OSError):
-            return error
         if writing:
             return httpx.WriteError("The connection ended while the request was being sent.")
         if self._wire.received:
@@ -160,9 +157,7 @@ def connect_error(error: Exception) -> Exception:
         return TlsError("The TLS handshake failed.")
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
         return httpx.ConnectError("The connection could not be made.")
-    if isinstance(error, ValueError):
-        return httpx.LocalProtocolError("The request cannot be written as HTTP.")
-    return error
+    return httpx.LocalProtocolError("The request cannot be written as HTTP.")
 
 
 class ResponseBody(httpx.AsyncByteStream):

@@ -52,7 +52,7 @@ class Profile:
     repeats_includefield: bool = False
     """includefield once per attribute instead of as a list."""
     slow_fields: Mapping[Level, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
-    """Attributes not worth asking for at a level, as tag and as keyword."""
+    """Attributes not worth asking for at a level, by their tags."""
     limit_min: int = 0
     limit_max: int | None = None
     """The bounds of `limit`."""
@@ -86,7 +86,7 @@ ORTHANC = Profile(
     plain_values=False,
     multipart_xml_search=False,
     pictures=("image/jpeg", "image/png"),
-    slow_fields=MappingProxyType({Level.STUDY: frozenset({"00080060", "Modality"})}),
+    slow_fields=MappingProxyType({Level.STUDY: frozenset({"00080060"})}),
     offset_needs_limit=True,
     no_match=200,
     frames_batch=1,

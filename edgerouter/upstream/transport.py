@@ -32,14 +32,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Timeouts come with the request as httpx has them (`extensions["timeout"]`), and `head`: seconds from
     the end of the request to the end of the response head. `extensions["framing"]` of a response is a
-    seam.Framing, `extensions["length"]` its Content-Length or None. httpx.ConnectError (TlsError among
-    them) and httpx.ConnectTimeout mean that nothing was sent; no other error does.
+    seam.Framing, `extensions["length"]` its Content-Length or None; `extensions["sent"]` of a request is
+    called with the size of each piece of its body. httpx.ConnectError (TlsError is one) and
+    httpx.ConnectTimeout mean that nothing was sent; no other error does.
     """
 
     def __init__(
         self, *, tls: ssl.SSLContext | None = None, resolver: AbstractResolver | None = None
     ) -> None:
-        self._tls = tls
+        self._tls = tls or client_context()
         self._resolver = resolver
         self._sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession] | None = None
 
@@ -89,11 +90,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def _session(self, method: str) -> aiohttp.ClientSession:
         if self._sessions is None:
-            tls = self._tls or client_context()
             resolver = self._resolver or PatientResolver()
             self._sessions = (
-                _session(Connector(tls=tls, resolver=resolver)),
-                _session(Connector(tls=tls, resolver=resolver, force_close=True)),
+                _session(Connector(tls=self._tls, resolver=resolver)),
+                _session(Connector(tls=self._tls, resolver=resolver, force_close=True)),
             )
         kept, fresh = self._sessions
         return kept if method in _REPEATABLE else fresh

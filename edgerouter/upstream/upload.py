@@ -13,7 +13,8 @@ class Upload:
 
     `set_deadline` is told how many seconds the upstream has from now: `stall` to take each chunk,
     `answer` after the last one, None while the next chunk is awaited from the client, whose own limits
-    hold then. With `length` a body of another size is an error and never passes for whole.
+    hold then. `sent` is told the size of each piece. With `length` a body of another size is an error
+    and never passes for whole.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Upload:
         stall: float | None,
         answer: float | None,
         set_deadline: SetDeadline,
+        sent: Callable[[int], object] = lambda size: None,
     ) -> None:
         self.failure: Exception | None = None  # why the body itself ended early
         self.ended = False
@@ -33,6 +35,7 @@ class Upload:
         self._stall = stall
         self._answer = answer
         self._set_deadline = set_deadline
+        self._sent = sent
         self._at_rest = asyncio.Event()
         self._at_rest.set()
 
@@ -54,6 +57,7 @@ class Upload:
             self._set_deadline(self._answer)
             raise StopAsyncIteration
         self._set_deadline(self._stall)
+        self._sent(len(chunk))
         return chunk
 
     async def at_rest(self) -> None:

@@ -70,6 +70,11 @@ class Wire(ResponseHandler):
             self._read_the_rest()
         super().set_exception(exc, *([exc_cause] if exc_cause else []))
 
+    def close(self) -> None:
+        """Close the connection, as after a write that failed."""
+        self._read_the_rest()
+        super().close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         if exc is not None:
             self._read_the_rest()
@@ -82,7 +87,8 @@ class Wire(ResponseHandler):
     @property
     def reusable(self) -> bool:
         """Whether the next byte on it can only be of the next response."""
-        return not (self.should_close or self._half_read() or self._has_news())
+        transport = self.transport
+        return not (transport is None or self.should_close or self._half_read() or has_news(transport))
 
     def _read_the_rest(self) -> None:
         """An upstream that answers early and hangs up resets the connection: its answer is in the system,
@@ -90,9 +96,9 @@ class Wire(ResponseHandler):
         if self._headed or not self.busy or self.transport is None:
             return
         sock = self.transport.get_extra_info("socket")
-        if self.transport.get_extra_info("sslcontext") or sock is None or sock.fileno() < 0:
+        if sock is None or self.transport.get_extra_info("sslcontext"):
             return
-        with socket.socket(fileno=os.dup(sock.fileno())) as readable, suppress(OSError):
+        with suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as readable:
             readable.setblocking(False)
             if data := readable.recv(MAX_HEAD):
                 self.data_received(data)
@@ -113,15 +119,6 @@ class Wire(ResponseHandler):
         except Exception:
             return True
 
-    def _has_news(self) -> bool:
-        """Bytes, or an end, that the loop has not told us of yet."""
-        sock = self.transport.get_extra_info("socket") if self.transport else None
-        if sock is None or sock.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-
     def _refuse(self, why: str) -> None:
         self._headed = True
         self.set_exception(httpx.RemoteProtocolError(f"The upstream sent {why}."))
@@ -131,6 +128,16 @@ class Wire(ResponseHandler):
         self.force_close()
         if self.transport is not None:
             self.transport.abort()
+
+
+def has_news(transport: "asyncio.Transport") -> bool:
+    """Whether bytes, or an end, have come that the loop has not told of yet."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:  # uvloop's word for a transport that has just ended
+        return True
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Connector(aiohttp.TCPConnector):
@@ -159,9 +166,9 @@ class Connector(aiohttp.TCPConnector):
     def _release(
         self, key: "ConnectionKey", protocol: ResponseHandler, *, should_close: bool = False
     ) -> None:
+        super()._release(key, protocol, should_close=should_close)
         if isinstance(protocol, Wire):
             protocol.busy = False
-        super()._release(key, protocol, should_close=should_close)
 
 
 def _wire(loop: "asyncio.AbstractEventLoop") -> ResponseHandler:

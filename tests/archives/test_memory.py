@@ -7,6 +7,7 @@ import http.client
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,16 +42,15 @@ def router(firehose: Firehose, short_path: Path) -> Iterator[Router]:
         yield router
 
 
-def open_connection(router: Router) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(router.url).netloc, timeout=120)
+def connected(router: Router) -> closing[http.client.HTTPConnection]:
+    return closing(http.client.HTTPConnection(urlsplit(router.url).netloc, timeout=120))
 
 
 def warm_up(router: Router) -> int:
     """Let the router load what it loads at its first request; then its resident memory."""
-    connection = open_connection(router)
-    connection.request("GET", "/dicomweb/studies?limit=1")
-    assert connection.getresponse().read()
-    connection.close()
+    with connected(router) as connection:
+        connection.request("GET", "/dicomweb/studies?limit=1")
+        assert connection.getresponse().read()
     memory.reset_peak(router.pid)
     return memory.resident(router.pid)
 
@@ -71,13 +71,12 @@ def read_parts(answer: http.client.HTTPResponse) -> Iterator[int]:
 
 def test_a_big_series_is_read_through_in_little_memory(router: Router, firehose: Firehose) -> None:
     before = warm_up(router)
-    connection = open_connection(router)
-    connection.request("GET", f"/dicomweb{firehose.path}", headers={"Accept": DICOM_AS_STORED})
-    answer = connection.getresponse()
-    assert answer.status == 200
-    expected = map(zlib.crc32, firehose.series.files())
-    assert all(here == there for here, there in zip(read_parts(answer), expected, strict=True))
-    connection.close()
+    with connected(router) as connection:
+        connection.request("GET", f"/dicomweb{firehose.path}", headers={"Accept": DICOM_AS_STORED})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        expected = map(zlib.crc32, firehose.series.files())
+        assert all(here == there for here, there in zip(read_parts(answer), expected, strict=True))
     grown = memory.peak(router.pid) - before
     assert grown < LIMIT, f"grew by {grown / 1e6:.0f} MB while {firehose.sent / 1e6:.0f} MB passed"
 
@@ -86,14 +85,14 @@ def test_a_big_series_is_read_through_in_little_memory(router: Router, firehose:
 @pytest.mark.parametrize("chunked", [False, True], ids=["with length", "in chunks"])
 def test_a_big_store_passes_in_little_memory(router: Router, firehose: Firehose, chunked: bool) -> None:
     before = warm_up(router)
-    connection = open_connection(router)
     fields = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
     if not chunked:
         fields["Content-Length"] = str(firehose.size())
-    connection.request("POST", "/dicomweb/studies", firehose.envelope(), fields, encode_chunked=chunked)
-    answer = connection.getresponse()
-    assert (answer.status, bool(answer.read())) == (200, True)
-    connection.close()
+    with connected(router) as connection:
+        upload = firehose.envelope()
+        connection.request("POST", "/dicomweb/studies", upload, fields, encode_chunked=chunked)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
     assert firehose.taken >= SIZE
     grown = memory.peak(router.pid) - before
     assert grown < LIMIT, f"grew by {grown / 1e6:.0f} MB while {firehose.taken / 1e6:.0f} MB passed"

@@ -29,7 +29,7 @@ rules:
     route: {upstreams: b}
   - name: searches
     match: {transaction: search}
-    route: {upstreams: a}
+    route: {upstreams: a, deadline: 5s, partial: fail}
 tests:
   - request: GET /studies
     expect: {rule: searches}
@@ -113,6 +113,7 @@ def test_explain_says_which_rule_decides_and_why_not_the_others(
         "rule ward: no, there is no header x-site",
         "rule searches: matches and decides",
         "upstreams: a",
+        "deadline: 5s, partial: fail",
     ]
 
 
@@ -125,6 +126,7 @@ def test_explain_tells_of_a_later_rule_that_would_match(
         "rule ward: matches and decides",
         "rule searches: would match, but an earlier rule decides",
         "upstreams: b",
+        "deadline: 10s, partial: warn",
     ]
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from edgerouter.config import Config, ConfigError, from_upstreams, load
 from edgerouter.dicomweb.resource import Transaction
+from edgerouter.routing.router import Route
 
 FULL = """
 server:
@@ -180,8 +181,26 @@ def test_a_match_key_without_machinery_is_refused_not_ignored(tmp_path: Path, ke
 
 
 @pytest.mark.parametrize(
-    "key", ["store: spool", "promote: no", "max_stale: 1d", "partial: warn", "deadline: 5s"]
+    ("keys", "deadline", "strict"),
+    [
+        ("", 10.0, False),
+        (", deadline: 500ms", 0.5, False),
+        (", deadline: 1m, partial: fail", 60.0, True),
+        (", partial: warn", 10.0, False),
+    ],
 )
+def test_a_route_says_how_long_a_search_takes_and_whether_it_may_be_partial(
+    tmp_path: Path, keys: str, deadline: float, strict: bool
+) -> None:
+    (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
+    (tmp_path / "r.yaml").write_text(f"rules: [{{name: x, match: {{}}, route: {{upstreams: a{keys}}}}}]")
+
+    (rule,) = load(tmp_path / "edgerouter.yaml").rules
+
+    assert rule.consequence == Route(("a",), "x", deadline, strict)
+
+
+@pytest.mark.parametrize("key", ["store: spool", "promote: no", "max_stale: 1d"])
 def test_a_route_key_without_machinery_is_refused_not_ignored(tmp_path: Path, key: str) -> None:
     (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
     (tmp_path / "r.yaml").write_text(f"rules:\n- name: x\n  match: {{}}\n  route: {{upstreams: a, {key}}}\n")
@@ -258,3 +277,22 @@ def test_problems_are_sorted_by_file_and_line(tmp_path: Path) -> None:
         ("r.yaml", 1),
         ("r.yaml", 2),
     ]
+
+
+def test_a_cache_that_is_not_written_down_stands_beside_the_file_too(full: Config, tmp_path: Path) -> None:
+    assert full.cache.path == tmp_path / "var/cache"
+    assert (full.cache.size, full.cache.min_free) == (20 * 10**9, 2 * 10**9)
+
+
+def test_a_cache_stands_where_the_file_says_and_may_be_none(tmp_path: Path) -> None:
+    upstreams = "upstreams: {a: {url: http://a.example}}"
+    written = f"{upstreams}\ncache: {{path: kept, size: 0 B, min_free: 0 B}}"
+    (tmp_path / "edgerouter.yaml").write_text(written)
+
+    cache = load(tmp_path / "edgerouter.yaml").cache
+
+    assert (cache.path, cache.size, cache.min_free) == (tmp_path / "kept", 0, 0)
+
+
+def test_without_a_file_the_cache_stands_in_the_working_directory() -> None:
+    assert from_upstreams(["http://a.example"]).cache.path == Path("var/cache")

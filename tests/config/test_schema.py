@@ -41,8 +41,15 @@ def test_every_top_level_key_is_there() -> None:
 
 
 def test_a_key_that_is_not_available_is_not_in_the_schema() -> None:
-    assert not {"cache", "spool"} & set(config_schema()["properties"])
+    assert "spool" not in config_schema()["properties"]
     assert "dataset" not in rules_schema()["$defs"]["Match"]["properties"]
+
+
+def test_a_route_has_its_deadline_and_what_a_missing_upstream_means() -> None:
+    route = rules_schema()["$defs"]["RouteTo"]["properties"]
+
+    assert (route["deadline"]["type"], route["deadline"]["default"]) == ("string", "10s")
+    assert (route["partial"]["enum"], route["partial"]["default"]) == (["warn", "fail"], "warn")
 
 
 def test_a_list_of_one_may_be_written_without_brackets() -> None:

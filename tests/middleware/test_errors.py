@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from edgerouter import errors
 from edgerouter.middleware import Settings
-from edgerouter.middleware.errors import places, proxy_status
+from edgerouter.middleware.errors import places
 from tests.support.raw_client import RawClient, request
 from tests.support.wrapped import Inner, Seen, asked, standing
 
@@ -107,28 +107,6 @@ async def test_a_client_that_left_is_not_answered(caplog: pytest.LogCaptureFixtu
         await edge.quiet()
 
     assert caplog.records == []
-
-
-def test_an_upstream_s_own_refusal_is_told_as_received() -> None:
-    refusal = errors.Received(409, upstream="hospital-a")
-
-    assert proxy_status(refusal).startswith("edgerouter; received-status=409; next-hop=hospital-a; details=")
-
-
-@pytest.mark.parametrize(
-    ("upstream", "said"),
-    [
-        ("a", "a"),
-        ("1a", '"1a"'),
-        ("my archive", '"my archive"'),
-        ('a"\\b', '"a\\"\\\\b"'),
-        ("ä\r\n", '"???"'),
-    ],
-)
-def test_proxy_status_is_always_a_legal_structured_field(upstream: str, said: str) -> None:
-    value = proxy_status(errors.ConnectError('no "way"\r\n', upstream=upstream))
-
-    assert value == f'edgerouter; error=destination_unavailable; next-hop={said}; details="no \\"way\\"??"'
 
 
 def test_the_places_of_all_causes_are_told_and_no_message() -> None:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from dicomweb_client.api import DICOMwebClient
 
@@ -22,6 +23,7 @@ DICOM = 'multipart/related; type="application/dicom"'
 DICOM_AS_STORED = f"{DICOM}; transfer-syntax=*"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = 'multipart/related; type="application/dicom+xml"'
+_RETRIEVE_URL = re.compile(rb'"00081190"\s*:\s*\{[^{}]*("ROOT[^"]*")[^{}]*\}')
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 
 
@@ -113,10 +115,18 @@ class Door:
         portless = f"{url.scheme}://{url.hostname}{url.path}"
         return text.replace(self.base.encode(), b"ROOT").replace(portless.encode(), b"ROOT")
 
+    def rows(self, reply: Reply) -> list[bytes]:
+        """The elements of a JSON array exactly as they were written, but for their links."""
+        text = _RETRIEVE_URL.sub(rb'"00081190": \1', self.unlinked(reply.body))
+        return [bytes(row).strip() for row in msgspec.json.decode(text, type=list[msgspec.Raw])]
+
     def outcome(self, call: Callable[[DICOMwebClient], Any]) -> Any:
-        """What a call of dicomweb-client gives, without links; the status when it is refused."""
+        """What a call of dicomweb-client gives, without links; the status when it is refused,
+        "cut" when the answer breaks off."""
         try:
             given = call(self.client)
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            return "cut"
         except requests.HTTPError as error:
             return error.response.status_code if error.response is not None else error
         if isinstance(given, list) and given and isinstance(given[0], dict):

@@ -53,6 +53,7 @@ class Relay:
         self._server: asyncio.Server | None = None
         self._under_way = 0
         self._idle = asyncio.Event()
+        self._idle.set()
         self._thread = threading.Thread(target=self.loop.run_forever, name="relay", daemon=True)
 
     def __enter__(self) -> Self:

@@ -152,7 +152,8 @@ class _Connection:
     ) -> None:
         self.upstream, self.reader, self.writer, self.number = upstream, reader, writer, number
         self.request: Seen | None = None
-        writer.transport.set_write_buffer_limits(0)  # what was said is with the system before the next step
+        if writer.get_extra_info("sslcontext") is None:  # uvloop's TLS never drains to nothing
+            writer.transport.set_write_buffer_limits(0)  # what was said is with the system before a next step
 
     async def converse(self, handler: Handler) -> None:
         while True:

@@ -3,10 +3,7 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 
@@ -14,12 +11,11 @@ from edgerouter import __version__, errors, metrics
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.http.fields import Fields
 from edgerouter.upstream.archive import HttpArchive, Timeouts
-from edgerouter.upstream.health import State
 from edgerouter.upstream.profile import ORTHANC, STANDARD
 from edgerouter.upstream.seam import Archive, Outbound
 from edgerouter.upstream.target import origin
-from tests.support.scripted import Note, Reply, ScriptedUpstream, Seen, Send, Stall, Step, Wait, closed_port
-from tests.upstream.ask import SHORT, SOON, archive_at, get, no_sleep, pieces, post, until_cut, whole
+from tests.support.scripted import Note, Reply, ScriptedUpstream, Seen, Stall, Step, Wait, closed_port
+from tests.upstream.ask import SHORT, archive_at, get, no_sleep, pieces, post, whole
 
 SECRET = "Basic ZWRnZTpzZWNyZXQ="
 
@@ -60,7 +56,7 @@ async def test_the_request_says_who_asks_and_passes_on_what_it_was_given() -> No
     assert {name.lower(): value for name, value in upstream.requests[0].fields} == {
         "host": f"127.0.0.1:{upstream.port}",
         "accept": "application/dicom+json",
-        "via": "1.1 a, 1.0 b, 1.1 edgerouter",
+        "via": "1.1 a, 1.0 b",
         "user-agent": f"edgerouter/{__version__}",
         "accept-encoding": "identity",
         "traceparent": "00-1",
@@ -73,6 +69,7 @@ async def test_a_coding_that_the_caller_asks_for_is_asked_for() -> None:
         await whole(archive, Outbound("GET", Transaction.SEARCH, "/studies", fields=given))
 
     assert upstream.requests[0].all("accept-encoding") == ["gzip"]
+    assert upstream.requests[0].all("via") == ["1.1 edgerouter"]
 
 
 async def test_framing_host_and_credentials_are_never_the_callers() -> None:
@@ -200,112 +197,6 @@ async def test_a_slot_that_does_not_come_free_is_overload() -> None:
     assert len(upstream.requests) == 1
 
 
-async def test_an_upstream_that_asks_for_rest_is_reported_and_still_asked() -> None:
-    now = 0.0
-    busy = Reply(503, fields=[("Retry-After", "120")])
-    async with (
-        ScriptedUpstream(lambda request: [busy]) as upstream,
-        archive_at(upstream.url, now=lambda: now) as archive,
-    ):
-        got = await whole(archive)
-
-        assert (got.status, got.fields.get("retry-after")) == (503, "120")
-        assert (archive.healthy, archive.health.state, archive.health.wait) == (False, State.RESTING, 120.0)
-        assert (await whole(archive)).status == 503
-        now = 121.0
-        assert archive.healthy
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (lambda: format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), 300.0),
-        (lambda: "1000000000", 300.0),
-        (lambda: "soon", 0.0),
-    ],
-)
-async def test_a_rest_is_never_longer_than_five_minutes(value: Callable[[], str], expected: float) -> None:
-    busy = Reply(429, fields=[("Retry-After", value())])
-    async with (
-        ScriptedUpstream(lambda request: [busy]) as upstream,
-        archive_at(upstream.url, now=lambda: 0.0) as archive,
-    ):
-        await whole(archive)
-
-        assert archive.health.wait == expected
-
-
-async def test_an_ejected_upstream_is_probed_by_one_request_at_a_time() -> None:
-    now, arrived, go = 0.0, asyncio.Event(), asyncio.Event()
-
-    def answer(request: Seen) -> list[Step]:
-        return [Stall()] if request.number <= 5 else [Note(arrived.set), Wait(go), Reply()]
-
-    times = Timeouts(first_byte=SHORT)
-    async with (
-        ScriptedUpstream(answer) as upstream,
-        archive_at(upstream.url, now=lambda: now, timeouts=times) as archive,
-    ):
-        for _ in range(5):
-            with pytest.raises(errors.ResponseTimeout):
-                await whole(archive)
-        assert (archive.healthy, archive.health.state) == (False, State.EJECTED)
-        now = 30.0
-        assert archive.healthy
-        archive._timeouts = SOON
-        async with asyncio.TaskGroup() as group:
-            probe = group.create_task(whole(archive))
-            await arrived.wait()
-            assert (archive.healthy, archive.health.state) == (False, State.PROBING)
-            go.set()
-            await probe
-
-        assert (archive.healthy, archive.health.state) == (True, State.UP)
-
-
-async def test_a_cancelled_probe_leaves_the_place_free_for_another() -> None:
-    now, arrived = 0.0, asyncio.Event()
-    times = Timeouts(first_byte=SHORT)
-    async with (
-        ScriptedUpstream(lambda request: [Note(arrived.set), Stall()]) as upstream,
-        archive_at(upstream.url, now=lambda: now, timeouts=times) as archive,
-    ):
-        for _ in range(5):
-            with pytest.raises(errors.ResponseTimeout):
-                await whole(archive)
-        now = 30.0
-        archive._timeouts = SOON
-        arrived.clear()
-        async with asyncio.TaskGroup() as group:
-            probe = group.create_task(whole(archive))
-            await arrived.wait()
-            probe.cancel()
-
-        assert (archive.healthy, archive.health.state) == (True, State.EJECTED)
-
-
-async def test_a_body_that_stalls_counts_against_the_upstream() -> None:
-    half = Reply(body=b"x" * 10).render(1, "GET")[:-5]
-    async with (
-        ScriptedUpstream(lambda request: [Send(half), Stall()]) as upstream,
-        archive_at(upstream.url, timeouts=Timeouts(between_reads=SHORT)) as archive,
-    ):
-        await until_cut(archive)
-
-        assert (archive.health.failures, archive.health.last_error) == (1, "ReadTimeout")
-
-
-async def test_the_system_being_out_of_order_is_told_apart_from_the_object_being_so() -> None:
-    async with (
-        ScriptedUpstream(lambda request: [Reply(500)]) as upstream,
-        archive_at(upstream.url) as archive,
-    ):
-        for _ in range(9):
-            assert (await whole(archive)).status == 500
-
-        assert (archive.healthy, archive.health.failures) == (True, 0)
-
-
 async def test_a_path_that_could_leave_the_base_is_refused_and_nothing_is_sent() -> None:
     async with ScriptedUpstream(ok) as upstream, archive_at(upstream.url) as archive:
         for path in ("/../admin", "/studies/%2e%2e/x", "/studies/a%2fb", "//evil.example/", "/a\\b", "@evil"):
@@ -315,6 +206,22 @@ async def test_a_path_that_could_leave_the_base_is_refused_and_nothing_is_sent()
     assert upstream.connections == 0
 
 
+async def test_a_field_that_cannot_be_written_is_the_requests_fault() -> None:
+    given = Fields([("accept-charset", "M\xfcller")])
+    async with ScriptedUpstream(ok) as upstream, archive_at(upstream.url) as archive:
+        with pytest.raises(errors.BadRequest):
+            await whole(archive, Outbound("GET", Transaction.RETRIEVE, "/studies/1", fields=given))
+
+        assert (upstream.connections, archive.health.failures) == (0, 0)
+
+
+async def test_it_tells_where_a_request_goes() -> None:
+    async with archive_at("http://127.0.0.1:8042") as archive:
+        url = archive.url(get("/studies/1/metadata", "a=b"))
+
+    assert url == "http://127.0.0.1:8042/dw/studies/1/metadata?a=b"
+
+
 async def test_what_was_asked_and_received_is_counted() -> None:
     async with ScriptedUpstream(ok) as upstream:
         name = f"counted-{upstream.port}"
@@ -322,12 +229,15 @@ async def test_what_was_asked_and_received_is_counted() -> None:
             async with HttpArchive(name, STANDARD, {Transaction.RETRIEVE: url}, sleep=no_sleep) as archive:
                 with suppress(errors.ConnectError):
                     await whole(archive)
+        async with HttpArchive(name, STANDARD, {Transaction.STORE: upstream.url}) as archive:
+            await whole(archive, post(pieces(b"in", b"stance")))
 
     def requests(outcome: str) -> float:
         return float(metrics.UPSTREAM_REQUESTS.labels(name, "retrieve", outcome)._value.get())
 
     assert (requests("2xx"), requests("destination_unavailable")) == (1, 3)
     assert metrics.UPSTREAM_BYTES.labels(name, "retrieve")._value.get() == len(b"n1")
+    assert metrics.UPSTREAM_SENT_BYTES.labels(name, "store")._value.get() == len(b"instance")
 
 
 async def test_many_answers_may_be_open_at_once() -> None:

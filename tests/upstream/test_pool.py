@@ -1,9 +1,12 @@
 """Kept connections: none is lost, and none ever gives one request the answer of another."""
 
 import asyncio
+import gc
 import random
 import socket
-from collections.abc import Iterator
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -29,6 +32,7 @@ STRAY = raw("HTTP/1.1 200 OK", "Content-Length: 15", body=b"another patient")
 UNASKED = {
     "a whole response": STRAY,
     "half a head": STRAY[:20],
+    "half a head that is wrong": STRAY[:17] + b"X: a\0b",
     "half a body": STRAY[:-5],
     "an interim response": raw("HTTP/1.1 100 Continue"),
     "no HTTP at all": b"\x00\x01garbage",
@@ -64,20 +68,28 @@ async def test_an_answer_closed_early_closes_its_connection() -> None:
     assert (got.body, upstream.connections) == (b"own 2", 2)
 
 
-@pytest.mark.parametrize("together", [True, False], ids=["in one piece", "a moment later"])
+@pytest.mark.parametrize("when", ["in one piece", "a moment later", "seen while idle"])
 @pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
-async def test_a_connection_with_unsolicited_bytes_is_thrown_away(unasked: bytes, together: bool) -> None:
-    said = asyncio.Event()
+async def test_a_connection_with_unsolicited_bytes_is_thrown_away(unasked: bytes, when: str) -> None:
+    read, said = asyncio.Event(), asyncio.Event()
 
     def answer(request: Seen) -> list[Step]:
         own = raw("HTTP/1.1 200 OK", "Content-Length: 5", body=b"own %d" % request.number)
         if request.number > 1:
             return [Send(own)]
-        return [Send(own + unasked)] if together else [Send(own), Send(unasked), Note(said.set), Stall()]
+        if when == "in one piece":
+            return [Send(own + unasked)]
+        return [Send(own), Wait(read), Send(unasked), Note(said.set), Stall()]
 
     async with ScriptedUpstream(answer) as upstream, archive_at(upstream.url) as archive:
         bodies = [await _body_or_none(archive)]
-        if not together:
+        if when == "seen while idle":
+            closed = idle_wire(archive).closed
+            assert closed is not None
+            read.set()
+            await closed
+        elif when == "a moment later":
+            read.set()
             await said.wait()
         bodies += [(await whole(archive)).body for _ in range(3)]
 
@@ -155,23 +167,35 @@ async def test_an_early_answer_is_delivered_and_the_upload_ends() -> None:
         assert archive.limiter.busy == 0
 
 
-async def test_an_early_answer_survives_the_reset_that_follows_it() -> None:
+@pytest.mark.parametrize("rest", [1, 3])
+async def test_an_early_answer_survives_the_reset_that_follows_it(rest: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        refusing = asyncio.get_running_loop().run_in_executor(None, _refuse_and_reset, listener, 20)
+        go, reset = threading.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+        refusing = loop.run_in_executor(None, _refuse_and_reset, listener, go, reset)
         async with archive_at(f"http://127.0.0.1:{listener.getsockname()[1]}") as archive:
-            got = [await whole(archive, post(Endless())) for _ in range(20)]
+            got = await whole(archive, post(blind(go, reset, rest)))
         await refusing
 
-    assert [(one.status, one.body) for one in got] == [(413, b"too large")] * 20
+    assert (got.status, got.body) == (413, b"too large")
 
 
-def _refuse_and_reset(listener: socket.socket, times: int) -> None:
+async def blind(go: threading.Event, done: threading.Event, rest: int = 1) -> AsyncIterator[bytes]:
+    """An upload during which the loop stands still: it learns what the upstream did by writing on."""
+    yield bytes(1 << 16)
+    go.set()
+    done.wait(5)
+    for _ in range(rest):
+        yield b"more"
+
+
+def _refuse_and_reset(listener: socket.socket, go: threading.Event, done: threading.Event) -> None:
     """Answer at once and close with most of the upload unread: the system sends a reset after the answer."""
-    for _ in range(times):
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1024)
-            connection.sendall(raw("HTTP/1.1 413 No", "Content-Length: 9", body=b"too large"))
+    connection, _ = listener.accept()
+    with connection:
+        go.wait(5)
+        connection.sendall(raw("HTTP/1.1 413 No", "Content-Length: 9", body=b"too large"))
+    done.set()
 
 
 async def test_two_thousand_cancelled_requests_cost_no_slot_and_mix_up_no_answer() -> None:
@@ -224,16 +248,50 @@ async def _all_slots_at_once(archive: HttpArchive) -> list[int]:
 
 
 async def test_cancelling_a_store_leaves_nobody_inside_its_body() -> None:
-    started = asyncio.Event()
-    upload = Endless()
+    inside, left = asyncio.Event(), asyncio.Event()
+
+    async def upload() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            inside.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            left.set()
+
     async with (
-        ScriptedUpstream(lambda request: [Note(started.set), Stall()], early=True) as upstream,
+        ScriptedUpstream(lambda request: [Stall()], early=True) as upstream,
         archive_at(upstream.url) as archive,
         asyncio.TaskGroup() as group,
     ):
-        task = group.create_task(whole(archive, post(upload)))
-        await started.wait()
+        task = group.create_task(whole(archive, post(upload())))
+        task.add_done_callback(lambda _: states.append(left.is_set()))
+        states: list[bool] = []
+        await inside.wait()
         task.cancel()
         await asyncio.wait([task])
 
-        assert (upload.left, archive.limiter.busy) == (True, 0)
+        assert (states, archive.limiter.busy) == ([True], 0)
+
+
+async def test_a_write_that_fails_at_the_very_end_of_a_body_is_told_once_and_logged_nowhere() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        go, reset = threading.Event(), threading.Event()
+        resetting = asyncio.get_running_loop().run_in_executor(None, _reset, listener, go, reset)
+        async with archive_at(f"http://127.0.0.1:{listener.getsockname()[1]}") as archive:
+            with pytest.raises(errors.Cut):
+                await whole(archive, post(blind(go, reset)))
+        await resetting
+    gc.collect()
+
+    assert complaints == []
+
+
+def _reset(listener: socket.socket, go: threading.Event, done: threading.Event) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        go.wait(5)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    done.set()

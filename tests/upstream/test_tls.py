@@ -1,5 +1,6 @@
 """TLS towards upstreams: verified always, by what is configured and not by what the environment says."""
 
+import asyncio
 import ssl
 import subprocess
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ import pytest
 
 from edgerouter import errors
 from edgerouter.upstream.tls import client_context
-from tests.support.scripted import Reply, ScriptedUpstream, Send
-from tests.upstream.ask import archive_at, post, raw, whole
+from tests.support.scripted import Reply, Request, Reset, ScriptedUpstream, Send, Wait
+from tests.upstream.ask import archive_at, get, post, raw, whole
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,24 @@ async def test_the_environment_does_not_decide_whom_we_trust(
     ):
         with pytest.raises(errors.TlsError):
             await whole(archive)
+
+
+async def test_a_reset_under_tls_is_a_cut(authority: Authority) -> None:
+    read = asyncio.Event()
+    half = raw("HTTP/1.1 200 OK", "Content-Length: 9", body=b"half")
+    script = [[Request(), Send(half), Wait(read), Reset()], [Request(), Reset()]]
+    async with (
+        ScriptedUpstream(script=script, tls=serving(authority.issue("good"))) as upstream,
+        archive_at(upstream.url, tls=client_context(authority.certificate)) as archive,
+    ):
+        async with archive.open(get()) as answer:
+            chunks = answer.chunks()
+            assert await anext(chunks) == b"half"
+            read.set()
+            with pytest.raises(errors.Cut):
+                await anext(chunks)
+        with pytest.raises(errors.Cut):
+            await whole(archive, post(b"instance"))
 
 
 async def test_our_own_certificate_is_shown(authority: Authority) -> None:

@@ -142,6 +142,14 @@ async def test_a_content_coding_is_not_touched() -> None:
     assert (body, response.headers["content-encoding"]) == (packed, "gzip")
 
 
+async def test_a_method_that_is_none_is_refused_and_nothing_is_sent() -> None:
+    async with ScriptedUpstream(lambda request: [Reply()]) as upstream, AiohttpTransport() as transport:
+        with pytest.raises(httpx.LocalProtocolError):
+            await send(transport, upstream.url, "GET / HTTP/1.1\r\nX: ")
+
+    assert upstream.connections == 0
+
+
 async def test_repeated_fields_and_their_bytes_arrive_as_sent() -> None:
     said = raw("HTTP/1.1 200 OK", "Warning: 299 a", "X-Ö: no", "Content-Length: 0").replace(b"X-\xd6", b"X-O")
     said = said.replace(b": no", b": M\xfcller\xff ")

@@ -1,0 +1,224 @@
+"""Rows of search answers as their sources sent them: the UIDs that name them, their place in our order.
+
+A row stays the bytes it was; only what merging has to know is decoded, and nothing in it is believed."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from edgerouter.dicomweb.resource import Level, Resource, is_uid
+
+STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
+STUDY_DATE, STUDY_TIME = "00080020", "00080030"
+STUDY_INSTANCES, SERIES_INSTANCES = "00201208", "00201209"
+PATIENT_ID, ISSUER = "00100020", "00100021"
+_SERIES_NUMBER, _INSTANCE_NUMBER = "00200011", "00200013"
+
+Raw = msgspec.Raw
+Tags = dict[str, Raw]
+"""Tag → attribute, undecoded."""
+Key = tuple[str, ...]
+"""The UIDs that name a row: of the study, and of the series and the instance where it is about one."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,12}\Z")
+_DATE = re.compile(r"[0-9]{8}\Z")
+_TIME = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?\Z")
+_NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
+_NAMES = {
+    Level.STUDY: (STUDY,),
+    Level.SERIES: (STUDY, SERIES),
+    Level.INSTANCE: (STUDY, SERIES, INSTANCE),
+}
+
+
+class _Attribute(msgspec.Struct, gc=False):
+    vr: str = "UN"
+    value: list[Raw] | None = msgspec.field(name="Value", default=None)
+
+
+class _Known(msgspec.Struct, rename={
+    "study": STUDY,
+    "series": SERIES,
+    "instance": INSTANCE,
+    "date": STUDY_DATE,
+    "time": STUDY_TIME,
+    "study_instances": STUDY_INSTANCES,
+    "series_instances": SERIES_INSTANCES,
+    "series_number": _SERIES_NUMBER,
+    "instance_number": _INSTANCE_NUMBER,
+}):  # fmt: skip
+    """What is decoded of every row."""
+
+    study: _Attribute | None = None
+    series: _Attribute | None = None
+    instance: _Attribute | None = None
+    date: _Attribute | None = None
+    time: _Attribute | None = None
+    study_instances: _Attribute | None = None
+    series_instances: _Attribute | None = None
+    series_number: _Attribute | None = None
+    instance_number: _Attribute | None = None
+
+
+_known = msgspec.json.Decoder(_Known)
+_tags = msgspec.json.Decoder(dict[str, Raw])
+_attribute = msgspec.json.Decoder(_Attribute)
+_value = msgspec.json.Decoder()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class RowError(ValueError):
+    """A row that cannot be used; the message names no value."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One match of one source. `order` sorts the matches of a level, whoever sent them, and differs
+    for different keys; `instances` is how many its source says it has, -1 when it does not say."""
+
+    key: Key
+    raw: bytes
+    source: str
+    order: str
+    instances: int = -1
+
+    @property
+    def tags(self) -> Tags:
+        """Its attributes, decoded anew."""
+        return tags_of(self.raw)
+
+
+def read(raw: bytes, resource: Resource, source: str) -> Row:
+    """One row of a source's answer to a search for `resource`; a UID it leaves out is the path's.
+
+    Raises RowError for a row that is no DICOM JSON object or has no usable UID of its level."""
+    try:
+        known = _known.decode(raw)
+    except _UNREADABLE as error:
+        raise RowError("a row is not a JSON object of attributes") from error
+    level = resource.level or Level.STUDY
+    found = (
+        _text(known.study) or resource.study or "",
+        _text(known.series) or resource.series or "",
+        _text(known.instance),
+    )
+    key = found[: len(_NAMES[level])]
+    if not all(map(is_uid, key)):
+        raise RowError("a row lacks a usable UID of its level")
+    said = known.study_instances if level is Level.STUDY else known.series_instances
+    instances = _number(said)
+    return Row(key, raw, source, _order(level, key, known), -1 if instances is None else instances)
+
+
+def tags_of(raw: bytes) -> Tags:
+    """The attributes of a row; raises RowError when it is not a JSON object."""
+    try:
+        return _tags.decode(raw)
+    except _UNREADABLE as error:
+        raise RowError("a row is not a JSON object of attributes") from error
+
+
+def names(level: Level) -> Key:
+    """The tags of the UIDs that name a row of this level."""
+    return _NAMES[level]
+
+
+def values(attribute: Raw | None) -> list[Raw]:
+    """The Value array of one attribute, undecoded; empty when it has none or is not an attribute."""
+    if attribute is None:
+        return []
+    try:
+        return _attribute.decode(attribute).value or []
+    except _UNREADABLE:
+        return []
+
+
+def vr(attribute: Raw | None, default: str) -> str:
+    """The attribute's VR, `default` when it has none that can be read."""
+    try:
+        return _attribute.decode(attribute).vr if attribute is not None else default
+    except _UNREADABLE:
+        return default
+
+
+def text(attribute: Raw | None) -> str:
+    """The first value as text, "" when there is none."""
+    found = values(attribute)
+    return _plain(found[0]) if found else ""
+
+
+def number(attribute: Raw | None) -> int | None:
+    """The first value as an integer, written as number or string (PS3.18 §F.2.2); None when it is none."""
+    return _integer(text(attribute))
+
+
+def made(vr: str, found: Iterable[bytes]) -> Raw:
+    """An attribute of these undecoded values."""
+    return Raw(msgspec.json.encode({"vr": vr, "Value": [Raw(value) for value in found]}))
+
+
+def said(vr: str, *found: str) -> Raw:
+    """An attribute of these texts."""
+    return Raw(msgspec.json.encode({"vr": vr, "Value": found}))
+
+
+def written(tags: Tags) -> bytes:
+    """The row, its attributes in ascending order (PS3.18 §F.2.2)."""
+    return msgspec.json.encode({tag: tags[tag] for tag in sorted(tags)})
+
+
+def with_issuer(raw: bytes, issuer: str) -> bytes:
+    """The row with this IssuerOfPatientID beside a PatientID that has none; raises RowError."""
+    tags = tags_of(raw)
+    if not text(tags.get(PATIENT_ID)) or text(tags.get(ISSUER)):
+        return raw
+    tags[ISSUER] = said("LO", issuer)
+    return written(tags)
+
+
+def _order(level: Level, key: Key, known: _Known) -> str:
+    """Studies newest first, series and instances by their number; what is missing comes last, UIDs
+    decide between equals, so the order is total."""
+    if level is Level.STUDY:
+        place = _newest_first(_text(known.date).replace(".", ""), _text(known.time).replace(":", ""))
+    else:
+        numbered = known.series_number if level is Level.SERIES else known.instance_number
+        place = _ascending(_number(numbered))
+    return "\0".join((place, *key))
+
+
+def _newest_first(date: str, time: str) -> str:
+    if not _DATE.match(date):
+        return "1"
+    if not _TIME.match(time):
+        return f"0{date.translate(_NEWEST_FIRST)}1"
+    whole, _, fraction = time.partition(".")
+    return f"0{date.translate(_NEWEST_FIRST)}0{f'{whole:0<6}{fraction:0<6}'.translate(_NEWEST_FIRST)}"
+
+
+def _ascending(number: int | None) -> str:
+    return "1" if number is None else f"0{number + 10**12:013d}"
+
+
+def _text(attribute: _Attribute | None) -> str:
+    return _plain(attribute.value[0]) if attribute and attribute.value else ""
+
+
+def _number(attribute: _Attribute | None) -> int | None:
+    return _integer(_text(attribute))
+
+
+def _plain(value: Raw) -> str:
+    try:
+        decoded = _value.decode(value)
+    except _UNREADABLE:
+        return ""
+    if isinstance(decoded, float) and decoded.is_integer():
+        decoded = int(decoded) if abs(decoded) < 10**15 else ""
+    return str(decoded).strip(" \0") if isinstance(decoded, str | int | float) else ""
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if _INTEGER.match(text) else None

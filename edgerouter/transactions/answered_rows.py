@@ -1,0 +1,78 @@
+"""The elements of one JSON search answer of an upstream, whole or not at all (law 3)."""
+
+import asyncio
+from contextlib import aclosing
+
+import msgspec
+
+from edgerouter.dicomweb.json_rows import ArraySplitter
+from edgerouter.dicomweb.json_scan import Brackets, JsonError
+from edgerouter.errors import Cut
+from edgerouter.transactions.bodies import Bytes, decoded, faults_of, pieces
+from edgerouter.upstream.seam import Answer, Framing
+
+AT_ONCE = 4 << 20  # bytes read in one go, about ten milliseconds; what is larger is read as it comes
+
+_SURELY_FLAT = 200  # brackets without which nothing can be nested too deeply to be decoded
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+async def answered_rows(answer: Answer, upstream: str, limit: int) -> list[bytes]:
+    """The array's elements, each still undecoded; `limit` is in bytes of the whole.
+
+    Raises errors.Cut for an answer that is cut, malformed or too long, ProtocolError for a coding that
+    was not asked for."""
+    body = bytearray()
+    async with aclosing(decoded(answer, upstream)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > min(AT_ONCE, limit):
+                splitter = ArraySplitter(total_limit=limit)
+                return await _by_and_by(splitter, bytes(body), chunks, upstream)
+    if not body:
+        if answer.framing is Framing.CLOSE:
+            raise Cut("The archive's answer ended before it began.", upstream=upstream)
+        return []
+    with faults_of(upstream):
+        return elements(body)
+
+
+def elements(body: bytes | bytearray) -> list[bytes]:
+    """The elements of a JSON array of objects; raises JsonError unless it is one, in UTF-8."""
+    try:
+        body.decode()
+        found = [bytes(element) for element in _array.decode(body)]
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise JsonError("The JSON is not an array.") from error
+    for element in found:
+        if not element.startswith(b"{"):
+            raise JsonError("The JSON is not an array of objects.")
+        if element.count(b"[") + element.count(b"{") > _SURELY_FLAT:
+            _check_depth(element)
+    return found
+
+
+def _check_depth(element: bytes) -> None:
+    """Raise JsonError for nesting that readers of our own answer could stumble over."""
+    brackets = Brackets()
+    brackets.enter()
+    brackets.advance(element, 1)
+
+
+async def _by_and_by(splitter: ArraySplitter, begun: bytes, chunks: Bytes, upstream: str) -> list[bytes]:
+    rows = await _fed(splitter, begun, upstream)
+    async for chunk in chunks:
+        rows += await _fed(splitter, chunk, upstream)
+    with faults_of(upstream):
+        splitter.finish()
+    return rows
+
+
+async def _fed(splitter: ArraySplitter, chunk: bytes, upstream: str) -> list[bytes]:
+    rows: list[bytes] = []
+    for piece in pieces(chunk):
+        with faults_of(upstream):
+            rows += splitter.feed(piece)
+        await asyncio.sleep(0)
+    return rows

@@ -1,0 +1,86 @@
+"""An upload on its way up (PS3.18 §10.5): its type in one spelling, its framing checked while it streams."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from edgerouter.dicomweb.media import DICOM, JSON, RELATED, XML, content_type_of_multipart, parse
+from edgerouter.dicomweb.media import multipart_content_type as multipart_type
+from edgerouter.dicomweb.multipart import Limits, MultipartError, MultipartReader
+from edgerouter.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
+from edgerouter.http.fields import Fields
+
+MAX_PARTS = 20_000
+_ROOTS = (DICOM, JSON, XML)
+_TAKEN = 'Store takes multipart/related; type="application/dicom", or one instance as application/dicom.'
+
+
+def upload_type(fields: Fields, *, single_part: bool) -> tuple[str, MultipartReader | None]:
+    """The Content-Type in the quoted spelling that every archive takes, and a parser for the body.
+
+    `single_part`: the upstream takes one instance alone. Raises UnsupportedMediaType for what Store does
+    not define, BadRequest for a missing boundary."""
+    if fields.get("content-encoding"):
+        raise UnsupportedMediaType("Uploads must not carry a content coding; send the instances as they are.")
+    value = fields.get("content-type") or ""
+    media = parse(value)
+    if media is not None and media.essence == DICOM:
+        if not single_part:
+            raise UnsupportedMediaType("The archive takes instances as multipart/related only.")
+        return DICOM, None
+    if media is None or media.essence != RELATED:
+        raise UnsupportedMediaType(_TAKEN)
+    parsed = content_type_of_multipart(value)
+    if parsed is None:
+        raise BadRequest("The Content-Type of the upload names no usable boundary.")
+    root, boundary = parsed
+    if root is None or root.essence not in _ROOTS:
+        raise UnsupportedMediaType(_TAKEN)
+    return multipart_type(root.essence, boundary), MultipartReader(boundary, Limits(parts=MAX_PARTS + 1))
+
+
+class Upload:
+    """The client's body, to be sent on once; `fault` keeps what was wrong with it.
+
+    Each chunk leaves only after the next one came and parsed: so a body whose closing boundary is
+    missing never reaches the upstream complete, even where Content-Length was met (F34). `complete` is
+    set when the last chunk, and with it all that was checked, is handed over."""
+
+    def __init__(self, body: AsyncIterator[bytes], reader: MultipartReader | None) -> None:
+        self.fault: Exception | None = None
+        self.complete = False
+        self._body = body
+        self._reader = reader
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The same bytes. Raises RequestError for what is wrong with them, and what reading them raises."""
+        held = b""
+        try:
+            async for chunk in self._body:
+                self._check(chunk)
+                if held:
+                    yield held
+                held = chunk
+            self._check_end(held)
+        except MultipartError as error:
+            self.fault = BadRequest(f"The upload is not well-formed multipart/related: {error}.", close=True)
+            raise self.fault from error
+        except Exception as error:
+            self.fault = error
+            raise
+        self.complete = True
+        yield held
+
+    def _check(self, chunk: bytes) -> None:
+        if self._reader is None:
+            return
+        self._reader.feed(chunk)
+        if self._reader.parts > MAX_PARTS:
+            raise ContentTooLarge(f"The upload has more than {MAX_PARTS} parts.", close=True)
+
+    def _check_end(self, last: bytes) -> None:
+        if not last:
+            raise BadRequest("The upload has no body.")
+        if self._reader is None:
+            return
+        self._reader.close()
+        if not self._reader.parts:
+            raise BadRequest("The upload has no part.")

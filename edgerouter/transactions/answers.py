@@ -67,9 +67,8 @@ class Following:
             return Reply(
                 head.status, fields, OwnedBody(enveloped(body, boundary, self._mapped), stack.pop_all())
             )
-        for name in ("content-type", "content-encoding"):
-            if value := first.fields.get(name):
-                fields = fields.set(name, value)
+        own = first.fields.only(("content-type", "content-encoding"))
+        fields = Fields([*fields, *own, *head.fields.only(("content-language", "content-disposition"))])
         said = first.fields.get("content-length")
         length = int(said) if said else None
         return Reply(
@@ -116,8 +115,8 @@ class Following:
         kept = fields.only(("content-type", "content-length", "content-encoding"))
         if is_rendition(self.inbound.resource.kind):
             return kept.set("content-location", location_of(self.inbound))
-        location = self.links.location(fields.get("content-location") or "")
-        return kept.set("content-location", location) if location else kept
+        location = fields.get("content-location")
+        return kept.set("content-location", self.links.map_here(location)) if location else kept
 
 
 def own_refusal(error: Received, public: str) -> Received:

@@ -23,7 +23,7 @@ from edgerouter.transactions.naming import Label, Namer
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.upstream.seam import Answer, Outbound
 
-_TOLD = ("warning", "cache-control", "location")
+_TOLD = ("warning", "cache-control", "location", "content-language", "content-disposition")
 # What means in a fill's head that only the end of the connection ends the body: it then leaves likewise.
 UNPROVEN = ("connection", "close")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urljoin
 
 from edgerouter.cache.fill import Fill
 from edgerouter.cache.listings import Member
@@ -47,7 +48,8 @@ class Label:
     def as_it_came(self) -> Fields:
         """The fields of a part that gets none of ours."""
         fields = self.fields.only(_KEPT)
-        return fields if "content-type" in fields else fields.set("content-type", self.media)
+        label = part_content_type(self.media, self.syntax)
+        return fields if "content-type" in fields else fields.set("content-type", label)
 
     def sized(self, fields: Fields) -> Fields:
         """The same with the length that was said: then every reader is told the same, early or late."""
@@ -158,6 +160,7 @@ class Frames:
         self._fill = fill
         self._upstream = upstream
         self._base = base
+        self._here = base + resource.path
         self._resource = resource
         self._wanted = wanted
         self._next = 0
@@ -188,7 +191,7 @@ class Frames:
 
     def _check(self, label: Label, number: int) -> bool:
         """Whether the part says which frame it is; raises Cut when it says another."""
-        said = _LOCATED.search(label.fields.get("content-location") or "")
+        said = _LOCATED.search(_resolved(label.fields.get("content-location") or "", self._here))
         if said is None:
             self.unlocated = True
             return False
@@ -235,6 +238,14 @@ class Rendition:
         place = (resource.study or "", resource.series or "", resource.instance or "")
         kind = UnitKind.RENDITION
         return lawful(UnitKey(self._upstream, *place, kind, self._name, label.media, label.syntax or ""))
+
+
+def _resolved(location: str, here: str) -> str:
+    """An absolute URL, as far as it can be made one."""
+    try:
+        return urljoin(here, location) if location else ""
+    except ValueError:
+        return ""
 
 
 def instance_fields(key: UnitKey, base: str) -> Fields:

@@ -1,12 +1,16 @@
 """The only wiring: from a validated configuration to an ASGI application whose lifespan owns every task."""
 
+import asyncio
+import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 from edgerouter import metrics
 from edgerouter.admin import (
@@ -15,17 +19,21 @@ from edgerouter.admin import (
     Recent,
     Status,
     UpstreamStatus,
+    cache_check,
     is_own_page,
-    no_cache,
     pages,
 )
+from edgerouter.cache.cache import Cache
+from edgerouter.cache.counts import Stats
 from edgerouter.config import Config, ServerConfig
+from edgerouter.config.cache import CacheConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.door import Door, Doorway
 from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Observer, Settings, wrap
+from edgerouter.middleware.errors import places
 from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
@@ -33,6 +41,8 @@ from edgerouter.upstream.folder.archive import FolderArchive
 from edgerouter.upstream.profile import PROFILES
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
+
+logger = logging.getLogger(__name__)
 
 
 def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
@@ -107,37 +117,76 @@ def count(access: Access) -> None:
 def build(config: Config) -> Starlette:
     """The router as an ASGI application; its lifespan opens and closes everything that it uses.
 
-    `state.archives` are the upstreams by name, while it runs."""
-    archives: dict[str, HttpArchive | FolderArchive] = {}
-    server = config.server
-    box = TokenBox(secrets.token_bytes(32))
-    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
-    service = Service(archives, box, issuers=issuers, max_search_answer=server.limits.max_search_answer)
+    While it runs, `state.archives` are the upstreams by name, `state.cache` is the cache or None, and
+    `state.door` leads to the DICOMweb root."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for name, upstream in config.upstreams.items():
-                archives[name] = await stack.enter_async_context(archive(name, upstream))
+            archives = app.state.archives = {
+                name: await stack.enter_async_context(archive(name, upstream))
+                for name, upstream in config.upstreams.items()
+            }
+            cache = app.state.cache = await _opened(config.cache, stack)
+            service = _service(config, archives, cache)
+            app.state.door = Door(doorway(config.server), config.router(), service)
             yield
 
     def upstreams() -> list[UpstreamStatus]:
-        return [upstream_status(archive) for archive in archives.values()]
+        return [upstream_status(archive) for archive in app.state.archives.values()]
+
+    async def stats() -> Stats | None:
+        cache: Cache | None = app.state.cache
+        return await cache.stats() if cache else None
 
     recent = Recent()
-    status = Status(upstreams=upstreams, cache=no_cache, recent=recent, zone=server.time_zone)
-    settings = Settings(cors_origins=server.cors.origins, observer=observing(recent))
+    status = Status(upstreams=upstreams, cache=stats, recent=recent, zone=config.server.time_zone)
+    readiness = Readiness({"cache": cache_check(stats)}, upstreams)
+    settings = Settings(cors_origins=config.server.cors.origins, observer=observing(recent))
     app = Starlette(
         routes=[
-            *pages(status, Readiness({}, upstreams), Exposition(no_cache)),
-            Mount("/", app=Door(doorway(server), config.router(), service)),
+            *pages(status, readiness, Exposition(stats)),
+            Mount("/", app=_dicomweb),
         ],
         lifespan=lifespan,
         middleware=[Middleware(wrap, settings)],
     )
     app.router.redirect_slashes = False
-    app.state.archives = archives
     return app
+
+
+async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
+    await scope["app"].state.door(scope, receive, send)
+
+
+def _service(config: Config, archives: dict[str, HttpArchive], cache: Cache | None) -> Service:
+    """Tokens stay good for as long as the cache directory does."""
+    box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
+    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
+    most = config.server.limits.max_search_answer
+    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache)
+
+
+async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
+    """The cache, closed with the app, and its tasks; None where nothing is to be kept. Raises FolderError."""
+    if not config.size:
+        return None
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+
+    def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
+        return tasks.create_task(_guarded(coro), name=name)
+
+    cache = await Cache.open(config.path, size=config.size, min_free=config.min_free, start=start)
+    stack.push_async_callback(cache.close)
+    return cache
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """A task that fails is told to the log, less what its error may hold; it takes nothing else with it."""
+    try:
+        await work
+    except Exception as error:
+        logger.error("a task failed:\n%s", "".join(places(error)))
 
 
 def doorway(server: ServerConfig) -> Doorway:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
+from edgerouter.config.cache import CacheConfig
 from edgerouter.config.document import Document, read
 from edgerouter.config.problems import ConfigError, Problem, shown
 from edgerouter.config.report import validate
@@ -22,10 +23,12 @@ from edgerouter.routing.router import Router, Rule
 class ConfigFile(Section):
     """edgerouter.yaml."""
 
-    later = frozenset({"cache", "spool", "links", "identity"})
+    later = frozenset({"spool", "links", "identity"})
 
     server: ServerConfig = ServerConfig()
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
+    cache: Annotated[CacheConfig, Field(validate_default=True)] = cast(CacheConfig, {})
+    # Validated like one that was written: its path is relative to this file, too.
     rules: tuple[str, ...] = ()
     """Rule files as globs relative to this file; their rules are tried in this order."""
 
@@ -46,6 +49,7 @@ class Config:
 
     server: ServerConfig
     upstreams: Mapping[str, Upstream]
+    cache: CacheConfig
     rules: tuple[Rule, ...] = ()
     tests: tuple[Located, ...] = ()
 
@@ -98,6 +102,7 @@ def _config(file: ConfigFile, rule_files: list[tuple[Document, RuleFile]]) -> Co
     return Config(
         server=file.server,
         upstreams=MappingProxyType(file.upstreams),
+        cache=file.cache,
         rules=tuple(rule.compile(zone) for _, rules in rule_files for rule in rules.rules),
         tests=tuple(
             Located(document.file, document.line(("tests", number)), number, test)

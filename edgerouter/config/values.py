@@ -53,9 +53,17 @@ def duration(value: object) -> float:
 
 def size(value: object) -> int:
     """Bytes of "64 KB" (1000), "64 KiB" (1024) and so on; numbers come from code only and are bytes."""
-    number = value if isinstance(value, int) else int(_amount(_text(value), _BYTES, " KB, MB or GB", "20 GB"))
-    if number <= 0:
+    number = size_or_none(value)
+    if number == 0:
         raise Mistake("must be more than nothing", "write 20 GB")
+    return number
+
+
+def size_or_none(value: object) -> int:
+    """The same, where nothing at all ("0 B") has a meaning."""
+    number = value if isinstance(value, int) else int(_amount(_text(value), _BYTES, " KB, MB or GB", "20 GB"))
+    if number < 0:
+        raise Mistake("must not be less than nothing", "write 20 GB")
     return number
 
 
@@ -153,6 +161,11 @@ Size = Annotated[
     int,
     PlainValidator(size),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?([KMGT]i?)?B$", "examples": ["20 GB"]}),
+]
+SizeOrNone = Annotated[
+    int,
+    PlainValidator(size_or_none),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?([KMGT]i?)?B$", "examples": ["20 GB", "0 B"]}),
 ]
 Count = Annotated[
     int,

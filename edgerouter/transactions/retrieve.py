@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -12,6 +12,8 @@ from edgerouter.http.reply import Reply
 from edgerouter.metrics import FAILOVERS
 from edgerouter.routing.router import Route
 from edgerouter.transactions.asking import wishes_of
+from edgerouter.transactions.cached import Cached, Retrieval
+from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
@@ -28,38 +30,58 @@ class Retrieve:
     """The Retrieve transaction and the URI service (PS3.18 §9, §10.4)."""
 
     def __init__(
-        self, archives: Mapping[str, Upstream], box: TokenBox, locations: Locations, max_rows: int
+        self,
+        archives: Mapping[str, Upstream],
+        box: TokenBox,
+        locations: Locations,
+        max_rows: int,
+        cached: Cached | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
         self._locations = locations
         self._holders = Holders(archives, locations)
         self._max_rows = max_rows
+        self._cached = cached
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply from the first holder that gives one; raises errors.RouterError.
 
         A 404 is said only when every possible holder said so (law 5)."""
-        wishes_of(inbound)  # what nobody could serve is refused before anybody is asked
+        wanted = wishes_of(inbound)  # what nobody could serve is refused before anybody is asked
         able = self._able(inbound, route.upstreams)
         if not able:
             raise NotFound("No upstream of this route has the resource.")
         subject = _subject(inbound)
+        retrieval = self._cached.retrieval(inbound, wanted) if self._cached else None
+        if retrieval:
+            known = self._locations.holders(subject.study, subject.series, able)
+            held = await retrieval.held([*known, *(name for name in able if name not in known)])
+            if held is not None:
+                return held
         failures: list[RouterError] = []
         async with aclosing(self._holders.of(subject, able, failures)) as candidates:
             async for archive in candidates:
                 try:
-                    reply = await relay(inbound, archive, self._box, self._max_rows)
-                    if len(able) > 1 and inbound.method != "HEAD":
-                        reply = await begun(reply)
+                    reply = await self._given(inbound, archive, retrieval, alone=len(able) == 1)
                 except (UpstreamError, Overloaded) as error:
                     failures.append(error)
-                    self._missed(subject, archive.name, error)
+                    await self._missed(subject, archive.name, error, retrieval)
                 else:
                     if subject.study:
                         self._locations.learn(subject.study, subject.series, archive.name)
                     return reply
         raise verdict(failures)
+
+    async def _given(
+        self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None, *, alone: bool
+    ) -> Reply:
+        """What one upstream gives, kept if it may be; unless it is `alone`, with its first bytes here."""
+        if retrieval:
+            with suppress(Unsuitable):
+                return await retrieval.fetched(archive)
+        reply = await relay(inbound, archive, self._box, self._max_rows)
+        return reply if alone or inbound.method == "HEAD" else await begun(reply)
 
     def _able(self, inbound: Inbound, upstreams: Sequence[str]) -> list[str]:
         able = [name for name in upstreams if self._archives[name].takes(inbound.transaction)]
@@ -68,9 +90,13 @@ class Retrieve:
         sealed = self._box.open(inbound.resource.tail.removeprefix("bulkdata/"))
         return [name for name in able if sealed and name == sealed[0]]
 
-    def _missed(self, subject: Subject, name: str, error: RouterError) -> None:
+    async def _missed(
+        self, subject: Subject, name: str, error: RouterError, retrieval: Retrieval | None
+    ) -> None:
         if isinstance(error, Received) and error.status in _ABSENT:
             self._locations.forget(subject.study, name)
+            if retrieval:
+                await retrieval.gone(name)
         else:
             FAILOVERS.labels(name).inc()
             logger.info("upstream %s did not give what was asked: %s", name, error.detail)

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 
+from edgerouter.cache.cache import Cache
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
 from edgerouter.routing.router import Route
+from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
@@ -33,12 +35,14 @@ class Service:
         *,
         issuers: Mapping[str, str] | None = None,
         max_search_answer: int = MAX_ROWS,
+        cache: Cache | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
         self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
-        self._retrieve = Retrieve(archives, box, self.locations, max_search_answer)
+        self._cached = Cached(cache, archives, box) if cache else None
+        self._retrieve = Retrieve(archives, box, self.locations, max_search_answer, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""
@@ -61,6 +65,8 @@ class Service:
         finally:
             for study in _touched(inbound, reply):
                 self.locations.forget(study)
+                if self._cached:
+                    await self._cached.touched(study)
         return reply
 
 

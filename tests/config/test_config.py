@@ -277,3 +277,22 @@ def test_problems_are_sorted_by_file_and_line(tmp_path: Path) -> None:
         ("r.yaml", 1),
         ("r.yaml", 2),
     ]
+
+
+def test_a_cache_that_is_not_written_down_stands_beside_the_file_too(full: Config, tmp_path: Path) -> None:
+    assert full.cache.path == tmp_path / "var/cache"
+    assert (full.cache.size, full.cache.min_free) == (20 * 10**9, 2 * 10**9)
+
+
+def test_a_cache_stands_where_the_file_says_and_may_be_none(tmp_path: Path) -> None:
+    upstreams = "upstreams: {a: {url: http://a.example}}"
+    written = f"{upstreams}\ncache: {{path: kept, size: 0 B, min_free: 0 B}}"
+    (tmp_path / "edgerouter.yaml").write_text(written)
+
+    cache = load(tmp_path / "edgerouter.yaml").cache
+
+    assert (cache.path, cache.size, cache.min_free) == (tmp_path / "kept", 0, 0)
+
+
+def test_without_a_file_the_cache_stands_in_the_working_directory() -> None:
+    assert from_upstreams(["http://a.example"]).cache.path == Path("var/cache")

@@ -7,7 +7,18 @@ import pytest
 
 from edgerouter.config.problems import Mistake
 from edgerouter.config.urls import base_path, base_url, host, origin
-from edgerouter.config.values import A_MONDAY, duration, moment, name, network, size, whole, window, zone
+from edgerouter.config.values import (
+    A_MONDAY,
+    duration,
+    moment,
+    name,
+    network,
+    size,
+    size_or_none,
+    whole,
+    window,
+    zone,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +61,12 @@ def test_what_is_no_duration_is_a_mistake(text: object) -> None:
 def test_what_is_no_size_is_a_mistake(text: str) -> None:
     with pytest.raises(Mistake):
         size(text)
+
+
+def test_nothing_is_a_size_where_it_has_a_meaning() -> None:
+    assert size_or_none("0 B") == 0
+    with pytest.raises(Mistake):
+        size_or_none(-1)
 
 
 def test_a_number_without_a_unit_is_answered_with_the_likely_one() -> None:

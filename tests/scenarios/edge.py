@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from edgerouter.app import build, limits
+from edgerouter.cache.cache import Cache
 from edgerouter.config import Config, load
 from edgerouter.upstream.archive import HttpArchive
 from tests.support.listening import Edge as Listening
@@ -99,6 +100,7 @@ class Edge:
 
     listening: Listening
     archives: Mapping[str, HttpArchive]
+    cache: Cache | None = None
 
     @property
     def port(self) -> int:
@@ -144,21 +146,24 @@ async def edge_over(
     settings: Mapping[str, Any] | None = None,
     server: Mapping[str, Any] | None = None,
     rules: Sequence[Mapping[str, Any]] = (),
+    cache: Path | None = None,
 ) -> AsyncIterator[Edge]:
     """The router over upstreams named north, south, …, whose DICOMweb root is `/dw` and WADO-URI `/wado`.
 
-    `settings` are merged into each upstream's section, None takes a key out; `server` is the server's."""
+    `settings` are merged into each upstream's section, None takes a key out; `server` is the server's.
+    What passes is kept in the folder `cache`, if one is given."""
     sections = {
         name: _section(upstream, settings or {})
         for name, upstream in zip(("north", "south", "west"), upstreams, strict=False)
     }
-    config = _loaded({"server": dict(server or {}), "upstreams": sections}, rules)
+    kept = {"path": str(cache or "none"), "size": "1 GB" if cache else "0 B", "min_free": "0 B"}
+    config = _loaded({"server": dict(server or {}), "upstreams": sections, "cache": kept}, rules)
     app = build(config)
     async with (
         app.router.lifespan_context(app),
         listening(app, limits=limits(config.server)) as listener,
     ):
-        edge = Edge(listener, app.state.archives)
+        edge = Edge(listener, app.state.archives, app.state.cache)
         yield edge
         await edge.nothing_left_over()
 

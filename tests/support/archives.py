@@ -99,8 +99,10 @@ def edge_over(
     upstreams: Mapping[str, Orthanc],
     overrides: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    *,
+    cache: str = "0 B",
 ) -> Iterator[Edge]:
-    """A router in `folder` over archives, each behind a relay of its own.
+    """A router in `folder` over archives, each behind a relay of its own; `cache` is the cache's size.
 
     `overrides` are merged into the configuration, `settings` into each upstream's section.
     """
@@ -115,4 +117,5 @@ def edge_over(
             }
             for name, relay in relays.items()
         }
-        yield Edge(stack.enter_context(Router(folder, sections, overrides)), relays)
+        whole = {"cache": {"path": "cache", "size": cache, "min_free": "0 B"}, **(overrides or {})}
+        yield Edge(stack.enter_context(Router(folder, sections, whole)), relays)

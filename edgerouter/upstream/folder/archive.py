@@ -82,7 +82,7 @@ class FolderArchive:
     def health(self) -> Report:
         scanner = self._scanner
         state = State.UP if scanner.fault is None else State.EJECTED
-        return Report(state, 0.0, scanner.faults, scanner.fault)
+        return Report(state, 0.0, scanner.faults, scanner.fault, None)
 
     @property
     def ready(self) -> bool:

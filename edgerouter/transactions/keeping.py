@@ -1,0 +1,143 @@
+"""What may be kept, under which name, and what that satisfies: decisions only (RFC 9111 §3, RFC 9211)."""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from edgerouter.cache.freshness import Kept
+from edgerouter.cache.unit import Held, UnitKey, UnitKind
+from edgerouter.dicomweb import query
+from edgerouter.dicomweb.media import DICOM, JSON, Wish, best
+from edgerouter.dicomweb.resource import Kind
+from edgerouter.dicomweb.syntaxes import default_syntax
+from edgerouter.errors import BadRequest
+from edgerouter.http.fields import Fields
+from edgerouter.transactions.inbound import Inbound
+from edgerouter.upstream.seam import Answer, Framing
+
+# Why an upstream was asked (RFC 9211 §2.2).
+Forwarded = Literal["miss", "partial", "stale", "request", "bypass"]
+
+_RENDITIONS = {
+    Kind.RENDERED: Kept.RENDERED,
+    Kind.THUMBNAIL: Kept.THUMBNAIL,
+    Kind.VOLUME: Kept.VOLUME,
+    Kind.BULKDATA: Kept.PIXELS,
+}
+_ALL_BULKDATA = "bulkdata"
+
+
+def is_kept(inbound: Inbound, wanted: Sequence[Wish]) -> bool:
+    """Whether what is asked for is something that is kept, in a form that is kept.
+
+    A query may name another thing than the path does (AWS: `imageSetId`), so only renditions, whose names
+    hold it, may have one."""
+    kind = inbound.resource.kind
+    if "no-store" in directives(inbound.fields):
+        return False
+    if kind in _RENDITIONS:
+        return "accept-charset" not in inbound.fields and rendition(inbound) is not None
+    if query.clean(inbound.query, drop=("accept",)):
+        return False
+    if kind is Kind.METADATA:
+        return wanted[0].media == JSON
+    return kind is Kind.FRAMES or (kind is Kind.DICOM and wanted[0].media == DICOM)
+
+
+def is_rendition(kind: Kind) -> bool:
+    return kind in _RENDITIONS
+
+
+def names(inbound: Inbound) -> tuple[str, ...]:
+    """The names of the units of an answer within their instance: "" for PS3.10."""
+    if inbound.resource.kind is Kind.FRAMES:
+        return tuple(str(number) for number in inbound.resource.frames)
+    return (rendition(inbound) or "",) if is_rendition(inbound.resource.kind) else ("",)
+
+
+def rendition(inbound: Inbound) -> str | None:
+    """The name of a rendition: its path below its instance and its parameters, sorted by name, decoded and
+    encoded in one way. None for what has no such name."""
+    resource = inbound.resource
+    if resource.study is None or resource.tail == _ALL_BULKDATA:
+        return None
+    try:
+        given = [pair for pair in query.pairs(inbound.query) if pair[0] != "accept"]
+    except BadRequest:
+        return None
+    path = resource.path.removeprefix(f"{resource.parent}/")
+    return f"{path}?{urlencode(sorted(given, key=itemgetter(0)), quote_via=quote)}" if given else path
+
+
+def unit_kind(kind: Kind) -> UnitKind:
+    """Which kind of unit answers a kind of resource."""
+    if kind is Kind.DICOM:
+        return UnitKind.INSTANCE
+    return UnitKind.FRAME if kind is Kind.FRAMES else UnitKind.RENDITION
+
+
+def lifetime_of(kind: Kind) -> Kept:
+    """As what the units of a resource age."""
+    return Kept.INSTANCE if kind is Kind.DICOM else _RENDITIONS.get(kind, Kept.PIXELS)
+
+
+def may_keep(answer: Answer) -> bool:
+    """Whether an answer may be kept at all. `private` is no hindrance: every hit is authorised by us.
+
+    A 206 is part of something, or misses something (dcm4chee): never a whole."""
+    varies = {name.strip() for name in (answer.fields.get("vary") or "").split(",")}
+    return answer.status == 200 and "no-store" not in directives(answer.fields) and "*" not in varies
+
+
+def proves_its_end(answer: Answer) -> bool:
+    """Whether the connection itself tells that a body without an end mark of its own is whole."""
+    return answer.framing is not Framing.CLOSE
+
+
+def directives(fields: Fields) -> set[str]:
+    """The Cache-Control directives without arguments."""
+    return {word.strip().lower() for word in (fields.get("cache-control") or "").split(",")}
+
+
+def chosen(wanted: Sequence[Wish], held: Sequence[Held]) -> Held | None:
+    """The representation that answers the client's wishes, if one does."""
+    found = best(wanted, [(one.key.media, one.key.syntax or None) for one in held])
+    if found is None:
+        return None
+    media, syntax = found[1]
+    return next(one for one in held if (one.key.media, one.key.syntax or None) == (media, syntax))
+
+
+def syntax_of(media: str, said: str | None, wanted: Sequence[Wish]) -> str | None:
+    """The transfer syntax of a frame: the one it names, else the only one that was asked for under its
+    media type; None when it may be any."""
+    if said:
+        return said
+    if any(wish.transfer_syntax == "*" for wish in wanted):
+        return None
+    asked = {wish.transfer_syntax for wish in wanted if wish.media == media}
+    if asked == {None}:
+        return default_syntax(media)
+    return asked.pop() if len(asked) == 1 else None
+
+
+def lawful(key: UnitKey) -> UnitKey | None:
+    """The key, unless it cannot be written down: then what it would name is not kept."""
+    try:
+        return key if key.text else None
+    except ValueError:
+        return None
+
+
+def hit_status() -> str:
+    """Our member of Cache-Status (RFC 9211) for an answer from what is held."""
+    return "edgerouter; hit"
+
+
+def forward_status(forwarded: Forwarded, *, stored: bool = False, collapsed: bool = False) -> str:
+    """Our member of Cache-Status for an answer, or part of one, that came from an upstream."""
+    words = ["edgerouter", f"fwd={forwarded}"]
+    words += ["stored"] if stored else []
+    words += ["collapsed"] if collapsed else []
+    return "; ".join(words)

@@ -1,7 +1,7 @@
 """The only wiring: from a validated configuration to an ASGI application whose lifespan owns every task."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -119,7 +119,14 @@ def limits(server: ServerConfig) -> Limits:
     )
 
 
-def run(config: Config) -> None:
-    """Serve the configured router until it is told to stop."""
+def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve the configured router until it is told to stop; `ready` is called with its URL once it does."""
     server = config.server
-    serve(build(config), host=server.host, port=server.port, limits=limits(server), refused=metrics.refused)
+    serve(
+        build(config),
+        host=server.host,
+        port=server.port,
+        limits=limits(server),
+        refused=metrics.refused,
+        ready=ready,
+    )

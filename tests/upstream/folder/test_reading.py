@@ -33,7 +33,14 @@ async def test_bytes_and_pieces_of_files_come_in_the_order_given(tmp_path: Path,
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"0123456789")
     two.write_bytes(b"abcdef")
-    materials = [b"<", extent(one, (2, 3), (8, 1)), b"|", extent(one, (0, 1)), extent(two), b">"]
+    materials: list[Material] = [
+        b"<",
+        extent(one, (2, 3), (8, 1)),
+        b"|",
+        extent(one, (0, 1)),
+        extent(two),
+        b">",
+    ]
 
     assert await body(materials, threads) == b"<2348|0abcdef>"
 

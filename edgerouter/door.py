@@ -56,8 +56,6 @@ class Door:
         try:
             async with connection_of(scope).while_here():
                 reply = await self._service.answer(inbound, route.upstreams)
-            if request.transaction is Transaction.STORE and not body.consumed:
-                reply.close = True
             await self._send(reply, scope, send, request.transaction, began)
         finally:
             metrics.RECEIVED_BYTES.labels(request.transaction).inc(body.size)
@@ -114,7 +112,8 @@ class Door:
             public=public,
             request_id=scope["state"].get("request_id", ""),
             body=body if storing else None,
-            body_length=body.length if storing else None,
+            # RFC 9112 §6.3: without either field there is no content.
+            body_length=body.length if "transfer-encoding" in fields else body.length or 0,
             via=scope["state"].get("via", ""),
         )
         return inbound, body

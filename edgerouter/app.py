@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -212,7 +212,14 @@ def limits(server: ServerConfig) -> Limits:
     )
 
 
-def run(config: Config) -> None:
-    """Serve the configured router until it is told to stop."""
+def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve the configured router until it is told to stop; `ready` is called with its URL once it does."""
     server = config.server
-    serve(build(config), host=server.host, port=server.port, limits=limits(server), refused=metrics.refused)
+    serve(
+        build(config),
+        host=server.host,
+        port=server.port,
+        limits=limits(server),
+        refused=metrics.refused,
+        ready=ready,
+    )

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edgerouter.cli.common import GOOD, REFUSED, load_or_report
@@ -23,7 +24,7 @@ def add_to(parsers: "Parsers") -> None:
         "--upstream", metavar="URL", nargs="+", action="extend", help="no file: these archives"
     )
     parser.add_argument("--host", type=_host, help="listen here instead")
-    parser.add_argument("--port", type=_port, help="listen there instead; 0 takes any free one")
+    parser.add_argument("--port", type=port_of, help="listen there instead; 0 takes any free one")
     parser.set_defaults(run=run)
 
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(what, file=sys.stderr)
     if missing:
         return REFUSED
-    return _serve(config.listening(host=arguments.host, port=arguments.port))
+    return serve(config.listening(host=arguments.host, port=arguments.port))
 
 
 def _config(arguments: argparse.Namespace) -> Config | None:
@@ -49,13 +50,14 @@ def _config(arguments: argparse.Namespace) -> Config | None:
         return None
 
 
-def _serve(config: Config) -> int:
+def serve(config: Config, ready: Callable[[str], None] | None = None) -> int:
+    """Run the router until it is told to stop; `ready` is called with its URL once it listens."""
     # The other commands answer at once: they need none of what serving imports.
     from edgerouter import app
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        app.run(config)
+        app.run(config, ready=ready)
     except OSError as error:
         print(
             f"cannot listen on {config.server.host} port {config.server.port}: {error.strerror}",
@@ -72,7 +74,8 @@ def _host(text: str) -> str:
         raise argparse.ArgumentTypeError(mistake.what) from None
 
 
-def _port(text: str) -> int:
+def port_of(text: str) -> int:
+    """A port to listen on, for argparse."""
     try:
         return port(text)
     except Mistake as mistake:

@@ -119,7 +119,7 @@ class Upstream(Section):
         return tuple(dict.fromkeys(url for url in urls if url))
 
     def missing(self) -> Iterator[str]:
-        """What it needs and is not there now: secrets, certificate files, a folder, named without their values."""
+        """What it needs and is not there now: secrets (without their values), certificates, its folder."""
         if self.auth:
             try:
                 self.auth.secret.reveal()

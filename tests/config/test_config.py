@@ -296,3 +296,32 @@ def test_a_cache_stands_where_the_file_says_and_may_be_none(tmp_path: Path) -> N
 
 def test_without_a_file_the_cache_stands_in_the_working_directory() -> None:
     assert from_upstreams(["http://a.example"]).cache.path == Path("var/cache")
+
+
+def test_a_folder_is_an_upstream_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "edgerouter.yaml").write_text("upstreams: {usb-stick: {folder: samples, issuer: USB}}")
+    config = load(tmp_path / "edgerouter.yaml")
+
+    assert config.upstreams["usb-stick"].folder == tmp_path / "samples"
+    assert config.missing() == (f"upstream usb-stick: folder {tmp_path / 'samples'} is not there",)
+    (tmp_path / "samples").mkdir()
+    assert config.missing() == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("{folder: samples, url: 'http://h/'}", "url does not go with folder; give either an address or a"),
+        ("{folder: samples, profile: orthanc}", "profile does not go with folder"),
+        ("{folder: samples, timeouts: {connect: 1s}}", "timeouts does not go with folder"),
+        ("{folder: ''}", "must be a path"),
+        ("{folder: [a]}", "must be a path"),
+        ("{issuer: USB}", "has no address; give url, folder, or search_url"),
+    ],
+)
+def test_a_folder_has_no_address(tmp_path: Path, section: str, said: str) -> None:
+    (tmp_path / "edgerouter.yaml").write_text(f"upstreams: {{usb-stick: {section}}}")
+
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "edgerouter.yaml")
+    assert said in str(caught.value)

@@ -160,6 +160,7 @@ class FolderArchive:
             return refusal(error)
 
     async def _stored(self, outbound: Outbound) -> FolderAnswer:
-        answer = await self._store.answer(outbound, parse(outbound.path))
+        sent = metrics.UPSTREAM_SENT_BYTES.labels(self.name, outbound.transaction).inc
+        answer = await self._store.answer(outbound, parse(outbound.path), sent)
         await self._scanner.count()
         return answer

@@ -16,6 +16,7 @@ from edgerouter.upstream.folder.threads import Threads
 from edgerouter.upstream.folder.worker import LENGTH, Describe, Entry, Locate, Place, Reply, Request, ToXml
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
+_START = 60.0  # seconds
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")  # no secrets
 _COMMAND = (sys.executable, "-P", "-m", "edgerouter.upstream.folder.worker")
 T = TypeVar("T")
@@ -51,8 +52,8 @@ class Describer:
 
     async def aclose(self) -> None:
         """End the process, whatever it does."""
-        if self._process:
-            self._process.kill()
+        if process := self._process:
+            process.kill()
         await self._threads.run(self._end)
         await self._threads.aclose()
 
@@ -99,11 +100,15 @@ class Describer:
             start_new_session=True,
         )
         assert process.stdout is not None
+        overdue = Timer(_START, process.kill)
+        overdue.start()
         try:
             _message(process.stdout)
         except EOFError:
             self._end()
             raise OSError(errno.EIO, "The reading process did not start.") from None
+        finally:
+            overdue.cancel()
         return process
 
     def _end(self) -> None:

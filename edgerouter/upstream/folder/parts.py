@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edgerouter.dicomweb.media import multipart_content_type
 from edgerouter.dicomweb.multipart import boundary_for, closing, delimiter, envelope_length, new_boundary
+from edgerouter.http.conditional import ETag
 from edgerouter.http.fields import Fields
 from edgerouter.http.ranges import ByteRange, requested
 from edgerouter.upstream.folder.answer import FolderAnswer, empty, etag, unchanged
@@ -34,7 +35,7 @@ class Part:
 
 def single(outbound: Outbound, part: Part, holdings: Holdings) -> FolderAnswer:
     """One part alone, or the range of it that is asked for."""
-    tag = etag([part.content_type, part.location, part.content.stamp])
+    tag = _tag("alone", [part])
     if ended := unchanged(outbound, tag):
         return ended
     content = part.content
@@ -53,7 +54,7 @@ def multipart(
     outbound: Outbound, parts: Sequence[Part], holdings: Holdings, *, missing: int = 0
 ) -> FolderAnswer:
     """All parts in one body whose length is known; see `partial` for what is `missing`."""
-    tag = etag(text for part in parts for text in (part.content_type, part.location, part.content.stamp))
+    tag = _tag("multipart", parts)
     if ended := unchanged(outbound, tag):
         return ended
     # The change time of each file is in the tag: no data can hold the boundary on purpose.
@@ -96,3 +97,8 @@ def envelope(content_type: str, boundary: str) -> Fields:
     """The fields of a multipart body whose first part is of that type."""
     root = content_type.partition(";")[0]
     return Fields([("content-type", multipart_content_type(root, boundary))])
+
+
+def _tag(form: str, parts: Sequence[Part]) -> ETag:
+    told = (text for part in parts for text in (part.content_type, part.location, part.content.stamp))
+    return etag([form, *told])

@@ -6,7 +6,7 @@ Instance UID are refused as a duplicate. Nothing in the folder is ever overwritt
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.accept import wishes
@@ -39,15 +39,18 @@ class Store:
         self._holdings = holdings
         self._settling = asyncio.Lock()
 
-    async def answer(self, outbound: Outbound, resource: Resource) -> FolderAnswer:
-        """What became of each instance. What reading the body raises is raised."""
+    async def answer(
+        self, outbound: Outbound, resource: Resource, sent: Callable[[int], object]
+    ) -> FolderAnswer:
+        """What became of each instance; `sent` is told the size of each piece of the body. What reading it
+        raises is raised."""
         try:
             media = wishes(resource, Transaction.STORE, outbound.fields.all("accept"))[0].media
             reader = _reader(outbound.fields)
         except RequestError as error:
             return refusal(error)
         try:
-            outcomes = await self._outcomes(_chunks(outbound), reader, resource.study)
+            outcomes = await self._outcomes(_chunks(outbound, sent), reader, resource.study)
         except MultipartError as error:
             return refusal(BadRequest(f"The upload is not well-formed multipart/related: {error}."))
         if not outcomes:
@@ -122,14 +125,15 @@ class Store:
             return False
 
 
-def _chunks(outbound: Outbound) -> AsyncIterator[bytes]:
+async def _chunks(outbound: Outbound, sent: Callable[[int], object]) -> AsyncIterator[bytes]:
     """The body, however it was given."""
-    body = outbound.body
-    return _whole(body or b"") if body is None or isinstance(body, bytes) else body
-
-
-async def _whole(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+    if outbound.body is None or isinstance(outbound.body, bytes):
+        sent(len(outbound.body or b""))
+        yield outbound.body or b""
+        return
+    async for chunk in outbound.body:
+        sent(len(chunk))
+        yield chunk
 
 
 def _reader(fields: Fields) -> MultipartReader | None:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages test lint lock clean
+.PHONY: setup packages demo test lint lock clean
 
 setup: $(VENV)/.ready
 
@@ -25,6 +25,9 @@ packages:
 	  if [ "$$(id -u)" = 0 ]; then echo "installing Debian packages:" $$missing; \
 	    $(APT_GET) update -qq && $(APT_GET) install -y -qq --no-install-recommends $$missing >/dev/null; \
 	  else echo "the tests need Debian packages: apt-get install" $$missing; exit 1; fi; }
+
+demo: setup
+	$(BIN)/edgerouter demo
 
 test: setup packages lint
 	$(BIN)/python -m pytest

@@ -1,0 +1,155 @@
+"""The catalog's listings and metadata rows; all calls on the desk's thread.
+
+A listing is what an upstream said a study or series contains; a metadata row is one element of a
+metadata array, the very bytes the upstream sent, kept compressed.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edgerouter.cache.studies import Studies
+
+# (SeriesInstanceUID, SOPInstanceUID)
+Member = tuple[str, str]
+_MOST = 64 << 20  # bytes a listing or a row may unpack to
+_members = msgspec.json.Decoder(tuple[Member, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an upstream said a study (`series` is "") or series contains, in its order.
+
+    `complete` is whether it said so with proof; `fetched_at` is when it was asked (Unix seconds).
+    """
+
+    upstream: str
+    study: str
+    series: str
+    complete: bool
+    fetched_at: float
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The metadata of one instance: a JSON object as bytes, unrewritten."""
+
+    series: str
+    instance: str
+    data: bytes
+    fetched_at: float
+    validator: str = ""
+
+
+class Listings:
+    """Rows of listings and of metadata."""
+
+    def __init__(self, connection: sqlite3.Connection, studies: Studies) -> None:
+        self._sql = connection.execute
+        self._studies = studies
+
+    def get(self, upstream: str, study: str, series: str) -> Listing | None:
+        row = self._sql(
+            "SELECT complete, fetched_at, members FROM study CROSS JOIN listing ON study_id = id"
+            " WHERE study = ? AND upstream = ? AND series = ?",
+            (study, upstream, series),
+        ).fetchone()
+        members = row and _unpacked_members(row[2])
+        return (
+            Listing(upstream, study, series, bool(row[0]), row[1], members) if members is not None else None
+        )
+
+    def put(self, listing: Listing, now: float) -> None:
+        """Keep a listing; one that says other than the last marks the study as changed."""
+        before = self.get(listing.upstream, listing.study, listing.series)
+        study_id = self._studies.made(listing.upstream, listing.study, now)
+        packed = zlib.compress(msgspec.json.encode(listing.members), 1)
+        self._sql(
+            "INSERT INTO listing VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " complete = excluded.complete, fetched_at = excluded.fetched_at, members = excluded.members",
+            (study_id, listing.series, listing.complete, listing.fetched_at, packed),
+        )
+        if before is not None and set(before.members) != set(listing.members):
+            self._studies.changed(listing.upstream, listing.study, now)
+
+    def rows(self, upstream: str, study: str, members: Sequence[Member]) -> list[Row | None]:
+        """The metadata of some members, in their order, None where there is none."""
+        study_id = self._studies.id(upstream, study)
+        return [None if study_id is None else self._row(study_id, *member) for member in members]
+
+    def put_rows(self, upstream: str, study: str, rows: Iterable[Row], now: float) -> None:
+        study_id = self._studies.made(upstream, study, now)
+        for row in rows:
+            self._sql(
+                "INSERT INTO metadata VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " row = excluded.row, fetched_at = excluded.fetched_at, validator = excluded.validator",
+                (
+                    study_id,
+                    row.series,
+                    row.instance,
+                    zlib.compress(row.data, 1),
+                    row.fetched_at,
+                    row.validator,
+                ),
+            )
+
+    def described(self, upstream: str, study: str, series: str | None) -> list[Member]:
+        """Which instances of a study, or of one series of it, have metadata here."""
+        rows = self._sql(
+            "SELECT series, instance FROM study CROSS JOIN metadata ON study_id = id"
+            " WHERE study = ?1 AND upstream = ?2 AND (?3 IS NULL OR series = ?3)",
+            (study, upstream, series),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def void(self, upstream: str | None, study: str, now: float) -> None:
+        """Drop the listings and metadata of a study, of one upstream or of all: something touched it."""
+        for table in ("listing", "metadata"):
+            self._sql(
+                f"DELETE FROM {table} WHERE study_id IN"
+                " (SELECT id FROM study WHERE study = ?2 AND (?1 IS NULL OR upstream = ?1))",
+                (upstream, study),
+            )
+        self._studies.changed(upstream, study, now)
+
+    def forget_some(self, upstream: str, study: str, limit: int) -> int:
+        """Remove up to that many metadata rows, and all listings; how many rows went."""
+        study_id = self._studies.id(upstream, study)
+        self._sql("DELETE FROM listing WHERE study_id = ?", (study_id,))
+        return self._sql(
+            "DELETE FROM metadata WHERE rowid IN (SELECT rowid FROM metadata WHERE study_id = ? LIMIT ?)",
+            (study_id, limit),
+        ).rowcount
+
+    def _row(self, study_id: int, series: str, instance: str) -> Row | None:
+        row = self._sql(
+            "SELECT row, fetched_at, validator FROM metadata"
+            " WHERE study_id = ? AND series = ? AND instance = ?",
+            (study_id, series, instance),
+        ).fetchone()
+        data = row and _unpacked(row[0])
+        return Row(series, instance, data, row[1], row[2]) if data is not None else None
+
+
+def _unpacked(data: object) -> bytes | None:
+    """The plain bytes, or None when they are damaged: to the catalog that is a miss."""
+    if not isinstance(data, bytes):
+        return None
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(data, _MOST)
+    except zlib.error:
+        return None
+    return plain if inflate.eof else None
+
+
+def _unpacked_members(data: object) -> tuple[Member, ...] | None:
+    plain = _unpacked(data)
+    try:
+        return None if plain is None else _members.decode(plain)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,156 @@
+"""Units on disk, seen from the desk's thread: diskcache's rows and files, and the catalog's mirror of them.
+
+A unit exists if its diskcache row and its file agree. Written in the order file, row, catalog; whatever a
+crash leaves half done is a miss, or an orphan that the sweep at the next start finds.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import diskcache
+
+from edgerouter.cache.database import BUSY, Database, is_corrupt, prepare, touch_private
+from edgerouter.cache.disk import Adoption, Opened, UnitDisk
+from edgerouter.cache.holdings import Holdings
+from edgerouter.cache.listings import Listings
+from edgerouter.cache.locations import Locations
+from edgerouter.cache.studies import Studies
+from edgerouter.cache.unit import UnitKey, UnitMeta
+
+_ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
+_SETTINGS = {
+    "eviction_policy": "none",
+    "cull_limit": 0,
+    "statistics": 0,
+    "tag_index": 0,
+    "sqlite_auto_vacuum": 0,
+    "sqlite_journal_size_limit": 1 << 20,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRow:
+    """A row of diskcache as it stands in its table; `key` and `meta` are None when they are not ours."""
+
+    number: int
+    key: UnitKey | None
+    meta: UnitMeta | None
+    filename: str
+
+
+class Shelf:
+    """The two databases and the unit files, opened together. Made and used on the desk's thread only."""
+
+    def __init__(self, units: Path, catalog: Path, suspect: Path) -> None:
+        """Open both; a file `suspect` asks for a closer look. Raises sqlite3.Error, OSError."""
+        self._suspect = suspect
+        closely = suspect.exists()
+        prepare(units / "cache.db", _ANSWERS, closely=closely)
+        self._cache = diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+        self.database = Database(catalog, closely=closely)
+        suspect.unlink(missing_ok=True)
+        connection = self.database.connection
+        self.studies = Studies(connection)
+        self.holdings = Holdings(connection, self.studies)
+        self.listings = Listings(connection, self.studies)
+        self.locations = Locations(connection)
+        self.bytes = self.studies.bytes  # read by the event loop
+
+    def notice(self, error: BaseException) -> None:
+        """Remember over a restart that a database is corrupt; until then it is misses."""
+        if is_corrupt(error):
+            with suppress(OSError):
+                touch_private(self._suspect)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction over both; diskcache's rows are committed before the catalog's."""
+        committed = False
+        try:
+            with self.database.transaction(), self._cache.transact():
+                yield
+            committed = True
+        except BaseException:
+            self._cache.close()  # opened again at the next call; an open transaction goes with it
+            raise
+        finally:
+            self._cache.disk.settle(committed)
+            self._weigh()
+
+    def fetch(self, key: str) -> Opened | None:
+        """A unit's file and meta; None when there is no row, or row and file do not agree."""
+        found: Opened | None = self._cache.get(key)
+        return found
+
+    def adopt(self, key: UnitKey, adoption: Adoption, now: float) -> None:
+        """Make a finished part file a unit, in place of an older one. Raises one of FAILURES."""
+        try:
+            self._cache.set(key.text, adoption)
+            self.holdings.add(key, adoption.meta.size, adoption.meta.stored_at, now)
+        except BaseException:
+            discard(adoption)
+            with suppress(sqlite3.Error, diskcache.Timeout):
+                self._cache.delete(key.text)
+            raise
+
+    def remove(self, keys: Iterable[UnitKey]) -> None:
+        """Remove units: catalog, row, file."""
+        keys = list(keys)
+        self.holdings.remove(keys)
+        for key in keys:
+            self._cache.delete(key.text)
+
+    def rows(self, after: int, limit: int) -> list[DiskRow]:
+        """diskcache's rows in order of their numbers, beyond one number."""
+        # Its own iteration gives keys only; file names and sizes are needed to find what disagrees.
+        rows = self._cache._sql(
+            "SELECT rowid, key, raw, value, filename FROM Cache WHERE rowid > ? ORDER BY rowid LIMIT ?",
+            (after, limit),
+        )
+        return [
+            DiskRow(number, _key(key, raw), _meta(value), str(name)) for number, key, raw, value, name in rows
+        ]
+
+    def count(self) -> int:
+        """How many units there are."""
+        return len(self._cache)
+
+    def has_row(self, key: UnitKey) -> bool:
+        return key.text in self._cache
+
+    def remove_row(self, number: int) -> None:
+        """Remove a diskcache row that is not of our making."""
+        self._cache._sql("DELETE FROM Cache WHERE rowid = ?", (number,))
+
+    def close(self) -> None:
+        self._cache.close()
+        self.database.close()
+
+    def _weigh(self) -> None:
+        with suppress(sqlite3.Error):
+            self.bytes = self.studies.bytes
+
+
+def discard(adoption: Adoption) -> None:
+    """Remove the file of an adoption that did not come about, wherever it got to."""
+    with suppress(OSError):
+        (adoption.final or adoption.path).unlink()
+
+
+def _key(key: object, raw: object) -> UnitKey | None:
+    if not raw or not isinstance(key, str):
+        return None
+    try:
+        return UnitKey.parse(key)
+    except ValueError:
+        return None
+
+
+def _meta(value: object) -> UnitMeta | None:
+    try:
+        return UnitMeta.decode(value) if isinstance(value, bytes) else None
+    except OSError:
+        return None

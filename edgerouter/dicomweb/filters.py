@@ -33,6 +33,11 @@ class Filter:
         self._demanded = _compiled(asked, identity)
         self._if_said = _compiled(asked, (_IDENTITY | _LITERAL) - identity)
 
+    @property
+    def checks(self) -> bool:
+        """Whether the search has keys that can be checked."""
+        return bool(self._uids or self._demanded or self._if_said)
+
     def __call__(self, row: Row) -> bool:
         if row.key[: len(self._path)] != self._path:
             return False

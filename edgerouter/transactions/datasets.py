@@ -1,7 +1,7 @@
 """JSON answers (PS3.18 §F) on their way out: search results row by row, metadata as it comes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from edgerouter.dicomweb.json_links import BulkDataLinks
@@ -16,10 +16,16 @@ _PAIRS = (b"[]", b"{}")
 
 
 async def rows(
-    chunks: Bytes, upstream: str, change: Callable[[bytes], bytes], limit: int, *, may_be_empty: bool
+    chunks: Bytes,
+    upstream: str,
+    change: Callable[[bytes], bytes],
+    limit: int,
+    *,
+    may_be_empty: bool,
+    settle: Callable[[list[bytes]], Awaitable[list[bytes]]] | None = None,
 ) -> Bytes:
     """A JSON array, element by element, each passed through `change`; emitted as `[a,b,…]`, without those
-    of which nothing is left.
+    of which nothing is left; `settle` has the last word on the few that leave together.
 
     `limit` is in bytes of the whole. `may_be_empty`: some archives say so with no byte at all."""
     splitter = ArraySplitter(total_limit=limit)
@@ -33,6 +39,8 @@ async def rows(
                 for at in range(0, len(found), _STEP):
                     with faults_of(upstream):
                         changed = [kept for row in found[at : at + _STEP] if (kept := change(row))]
+                    if settle:
+                        changed = await settle(changed)
                     if changed:
                         yield before + b",".join(changed)
                         before = b","

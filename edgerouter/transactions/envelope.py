@@ -32,10 +32,12 @@ from edgerouter.transactions.bodies import Bytes, decoded, gzipped, once
 from edgerouter.transactions.datasets import metadata, rows
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.parcels import Document, Parcel, packed, repacked, unpacked
-from edgerouter.transactions.row import RowChange, RowDocument, row_links
+from edgerouter.transactions.row import RowDocument, RowsChange, row_links
 from edgerouter.upstream.seam import Answer, Framing
 
 _DATASETS = (Kind.COLLECTION, Kind.METADATA)
+# What is one thing and may stand in an envelope all the same; a rendition in one is several pictures.
+_SINGLE = (Kind.DICOM, Kind.FRAMES, Kind.BULKDATA, Kind.TOKEN)
 
 
 @dataclass(slots=True)
@@ -55,14 +57,14 @@ class Envelope:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One answer about to be passed on: to whom, with which links, and what was wanted; `max_rows` is the
-    number of bytes that one search answer may have; `change_row` sees each row in JSON first."""
+    number of bytes that one search answer may have, `change` what becomes of JSON rows beside their links."""
 
     answer: Answer
     inbound: Inbound
     links: LinkMap
     wanted: Sequence[Wish]
     max_rows: int
-    change_row: RowChange | None = None
+    change: RowsChange | None = None
 
     @property
     def closed(self) -> bool:
@@ -96,8 +98,9 @@ class Opening:
     def _json(self, chunks: Bytes, searching: bool) -> Envelope:
         upstream = self.links.upstream
         if searching:
-            change = row_links(self.inbound.resource, self.links, self.change_row)
-            body = rows(chunks, upstream, change, self.max_rows, may_be_empty=not self.closed)
+            change = row_links(self.inbound.resource, self.links, self.change)
+            settle = self.change.settle if self.change else None
+            body = rows(chunks, upstream, change, self.max_rows, may_be_empty=not self.closed, settle=settle)
         else:
             body = metadata(chunks, self.links)
         return self._coded(Envelope(body, Fields([("content-type", JSON)]), unproven=self.closed))
@@ -118,7 +121,8 @@ class Opening:
         root, theirs = parsed
         media, syntax = self._root(root)
         parcel = Parcel(new_boundary(), part_content_type(media, syntax), self.links, self._documents())
-        if parcel.documents is None and not any(wish.multipart for wish in self.wanted):
+        single = self.inbound.resource.kind in _SINGLE
+        if single and not any(wish.multipart for wish in self.wanted):
             given, body = await unpacked(chunks, theirs, upstream)
             # Chunked: its length would be met before its delimiter was seen.
             return Envelope(body, parcel.fields(given).without("content-length"))

@@ -4,7 +4,7 @@ What a source could not say is kept beside what the others said: an outcome per 
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgerouter.dicomweb import query
@@ -156,9 +156,8 @@ class _Share:
         asked = taken = 0
         while True:
             page = await self._page(self.wanted.page(size, asked or None))
-            new = [row for row in page.rows if row.key not in seen]
-            seen.update(row.key for row in new)
-            source.rows += [row for row in new if self._matches(row)]
+            new = list(_unseen(page.rows, seen))
+            source.rows += filter(self._matches, new)
             source.pages += 1
             asked, taken = asked + page.count, taken + sum(len(row.raw) for row in new)
             if page.ends(size):
@@ -179,7 +178,7 @@ class _Share:
 
     async def _page(self, wanted: SearchQuery) -> Page:
         async with self.archive.open(self._outbound(wanted)) as answer:
-            _check_status(answer, self.source.name)
+            check_search(answer, self.source.name)
             lines = answer.fields.all("warning")
             self.source.warnings += [line for line in lines if line not in self.source.warnings]
             if answer.status == 204 or answer.length == 0:
@@ -217,7 +216,15 @@ class _Share:
         return rows
 
 
-def _check_status(answer: Answer, upstream: str) -> None:
+def _unseen(rows: Sequence[Row], seen: set[Key]) -> Iterator[Row]:
+    for row in rows:
+        if row.key not in seen:
+            seen.add(row.key)
+            yield row
+
+
+def check_search(answer: Answer, upstream: str) -> None:
+    """Let only 200 and 204 pass; raises Refused, Received or ProtocolError."""
     if answer.status in (401, 407):
         # Credentials of clients are never passed on, so none of theirs can help.
         raise Refused("The upstream refuses the router without credentials.", upstream=upstream)

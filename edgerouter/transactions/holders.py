@@ -56,7 +56,7 @@ class Holders:
             yield self._archives[name]
         while left:
             healthy = [name for name in left if self._archives[name].healthy]
-            for name in await self._next(subject, healthy or left, failures, left):
+            for name in await self._next(subject, healthy or list(left), failures, left):
                 yield self._archives[name]
 
     async def _next(
@@ -65,7 +65,7 @@ class Holders:
         """One round: who of those asked may hold it; all that are done with leave `left`."""
         if len(asked) == 1:
             left.remove(asked[0])
-            return list(asked)
+            return [asked[0]]
         mute = [name for name in asked if not self._archives[name].takes(Transaction.SEARCH)]
         vocal = [name for name in asked if name not in mute]
         survey = await self._asking((subject, *vocal), partial(self._survey, subject, vocal))

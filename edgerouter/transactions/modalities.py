@@ -30,22 +30,24 @@ class Modalities:
         self._clock = clock
         self._known: OrderedDict[Bare, tuple[float, tuple[str, ...]]] = OrderedDict()
 
-    async def of(self, inbound: Inbound, studies: Iterable[Bare]) -> dict[Bare, tuple[str, ...]]:
-        """The modalities of these studies, as far as their archives say them within PATIENCE."""
+    async def of(
+        self, inbound: Inbound, studies: Iterable[Bare], seconds: float = PATIENCE
+    ) -> dict[Bare, tuple[str, ...]]:
+        """The modalities of these studies, as far as their archives say them in so many seconds."""
         wanted = list(studies)
-        unknown = [study for study in wanted if not self._remembered(study)][:MOST]
+        unknown = [study for study in wanted if self._remembered(study) is None][:MOST]
         slots = asyncio.Semaphore(AT_ONCE)
         try:
-            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 for study in unknown:
                     group.create_task(self._learn(inbound, study, slots), name="modalities")
         except TimeoutError:
             pass  # the others are told when they are asked for again
         return {study: found for study in wanted if (found := self._remembered(study))}
 
-    def _remembered(self, study: Bare) -> tuple[str, ...]:
+    def _remembered(self, study: Bare) -> tuple[str, ...] | None:
         since, found = self._known.get(study, (float("-inf"), ()))
-        return found if self._clock() - since < LIFETIME else ()
+        return found if self._clock() - since < LIFETIME else None
 
     async def _learn(self, inbound: Inbound, study: Bare, slots: asyncio.Semaphore) -> None:
         series = Resource(Kind.COLLECTION, Level.SERIES, study.study)
@@ -53,9 +55,8 @@ class Modalities:
             sources = await self._federation.ask(
                 replace(inbound, resource=series, query=""), SearchQuery(), study.sources, PATIENCE
             )
-        found = _modalities([row for source in sources for row in source.rows])
-        if found and all(source.error is None for source in sources):
-            self._known[study] = self._clock(), found
+        if all(source.error is None for source in sources):
+            self._known[study] = self._clock(), _modalities(row for source in sources for row in source.rows)
             while len(self._known) > CAPACITY:
                 self._known.popitem(last=False)
 
@@ -65,5 +66,5 @@ def filled(row: bytes, modalities: Sequence[str]) -> bytes:
     return written(tags_of(row) | {MODALITIES: said("CS", *modalities)})
 
 
-def _modalities(rows: Sequence[Row]) -> tuple[str, ...]:
+def _modalities(rows: Iterable[Row]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found for row in rows if (found := text(row.tags.get(_MODALITY)))))

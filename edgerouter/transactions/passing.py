@@ -1,5 +1,6 @@
 """A search that one upstream answers alone: its rows pass as they come, and are looked at on the way."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,58 +14,80 @@ from edgerouter.dicomweb.rows import Row, RowError, read, with_issuer, written
 from edgerouter.metrics import ROWS_DROPPED
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
+from edgerouter.transactions.modalities import MOST, PATIENCE, Modalities, filled
+from edgerouter.transactions.snapshots import Bare
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Passing:
-    """What becomes of each row: other patients' rows are dropped (law 6), the issuer is added where it is
-    missing, and where a study is found is learned.
+    """See row.RowsChange. Other patients' rows are dropped (law 6), the issuer is added where it is missing,
+    modalities are found where they are left out, and where a study is found is learned.
 
-    `correct` is called when a row had to be dropped or lacks its modalities: then paging by the
-    upstream's own offsets is not right any more, and its answers are not passed through again."""
+    `ignores` is called when the upstream turns out to ignore a match key: its offsets count other rows
+    than the client's, so such searches cannot be passed through again."""
 
     source: str
     inbound: Inbound
     matching: Filter
     locations: Locations
+    modalities: Modalities
     issuer: str | None
-    correct: Callable[[], object]
-    _corrected: bool = field(default=False, init=False)
+    ignores: Callable[[], object]
+    _bare: dict[int, Bare] = field(default_factory=dict, init=False)
+    _leaving: int = field(default=0, init=False)
+    _filled: int = field(default=0, init=False)
+    _until: float | None = field(default=None, init=False)
 
-    def __call__(self, raw: bytes) -> bytes:
-        """The row to pass on; nothing of one that is not. What is no row of ours is left as it is."""
+    def pass_on(self, row: bytes) -> bytes:
+        """The row that leaves; what is no row of ours leaves as it is."""
         try:
-            row = read(
-                with_issuer(raw, self.issuer) if self.issuer else raw, self.inbound.resource, self.source
-            )
+            named = with_issuer(row, self.issuer) if self.issuer else row
+            read_row = read(named, self.inbound.resource, self.source)
         except RowError:
-            return raw
-        if not self.matching(row):
-            ROWS_DROPPED.labels(self.source, "unmatched").inc()
-            self._distrust("ignores a match key")
+            self._leaving += 1
+            return row
+        if not self.matching(read_row):
+            self._drop()
             return b""
-        self.locations.learn_row(row.key, self.source, row.instances)
-        return self._with_modalities(row) if self.inbound.resource.level is Level.STUDY else row.raw
+        self.locations.learn_row(read_row.key, self.source, read_row.instances)
+        named = self._looked_at(read_row)
+        self._leaving += 1
+        return named
 
-    def _with_modalities(self, row: Row) -> bytes:
-        tags = row.tags
-        drop_empty_modalities(there := dict(tags))
-        if MODALITIES in there:
+    async def settle(self, rows: list[bytes]) -> list[bytes]:
+        """The next few rows that leave, with the modalities of studies that came without."""
+        bare, self._bare, self._leaving = self._bare, {}, 0
+        if not bare or self._filled >= MOST:
+            return rows
+        clock = asyncio.get_running_loop().time
+        self._until = clock() + PATIENCE if self._until is None else self._until
+        self._filled += len(bare)
+        found = await self.modalities.of(self.inbound, bare.values(), self._until - clock())
+        for place, study in bare.items():
+            if study in found:
+                rows[place] = filled(rows[place], found[study])
+        return rows
+
+    def _looked_at(self, row: Row) -> bytes:
+        if self.inbound.resource.level is not Level.STUDY:
             return row.raw
-        self._distrust("leaves out the modalities of studies")
-        return written(there) if MODALITIES in tags else row.raw
+        tags = row.tags
+        empty = MODALITIES in tags
+        drop_empty_modalities(tags)
+        if MODALITIES in tags:
+            return row.raw
+        self._bare[self._leaving] = Bare(row.key[0], (self.source,))
+        return written(tags) if empty else row.raw
 
-    def _distrust(self, why: str) -> None:
-        if not self._corrected:
-            self._corrected = True
-            logger.warning("upstream %s %s: its answers are read whole from now on", self.source, why)
-            self.correct()
+    def _drop(self) -> None:
+        ROWS_DROPPED.labels(self.source, "unmatched").inc()
+        self.ignores()
 
 
 def checkable(inbound: Inbound, asked: SearchQuery) -> Inbound:
     """The same request, asking for the identity keys it matches, so that they can be checked."""
     more = answerable(asked, inbound.resource).includefield[len(asked.includefield) :]
-    fields = "".join(f"&includefield={quote(field.spelling)}" for field in more)
+    fields = "".join(f"&includefield={quote(one.spelling)}" for one in more)
     return replace(inbound, query=inbound.query + fields) if fields else inbound

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from edgerouter.dicomweb.media import parse
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.dicomweb.rows import Row, RowError, read
-from edgerouter.errors import NotFound, ProtocolError, Received, Refused, ResponseTimeout
+from edgerouter.errors import NotFound, ProtocolError, ResponseTimeout
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
-from edgerouter.transactions.federation import ANY_JSON
+from edgerouter.transactions.federation import ANY_JSON, check_search
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.upstream.profile import spell_accept
 from edgerouter.upstream.seam import Answer, Outbound
@@ -76,12 +76,11 @@ async def _rows(archive: Upstream, subject: Subject) -> list[Row]:
 
 
 def _has_rows(answer: Answer, upstream: str) -> bool:
-    if answer.status in (404, 204) or answer.length == 0:
+    if answer.status == 404:
         return False
-    if answer.status in (401, 407):
-        raise Refused("The upstream refuses the router without credentials.", upstream=upstream)
-    if answer.status != 200:
-        raise Received(answer.status, upstream=upstream)
+    check_search(answer, upstream)
+    if answer.status == 204 or answer.length == 0:
+        return False
     media = parse(answer.fields.get("content-type") or "")
     if media is None or media.essence not in JSONS:
         raise ProtocolError("The archive did not answer with JSON.", upstream=upstream)

@@ -10,7 +10,7 @@ from edgerouter.transactions.asking import outbound_for, wishes_of
 from edgerouter.transactions.envelope import Envelope, Opening
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import response_fields
-from edgerouter.transactions.row import RowChange
+from edgerouter.transactions.row import RowsChange
 from edgerouter.transactions.streams import OwnedBody
 from edgerouter.upstream.seam import Answer, Archive
 
@@ -18,10 +18,10 @@ UNCACHED = "edgerouter; fwd=bypass"  # RFC 9211 §2.2: no cache was asked
 
 
 async def relay(
-    inbound: Inbound, archive: Archive, box: TokenBox, max_rows: int, change_row: RowChange | None = None
+    inbound: Inbound, archive: Archive, box: TokenBox, max_rows: int, change: RowsChange | None = None
 ) -> Reply:
     """Ask one upstream and pass its answer on as it comes; `max_rows` bounds a search answer, in bytes,
-    and `change_row` sees each of its JSON rows first.
+    and `change` is what becomes of its JSON rows beside their links.
 
     Raises errors.RequestError before anything is sent upstream, errors.UpstreamError or Overloaded for what
     the upstream does before its head is complete; a later fault breaks the body."""
@@ -34,7 +34,7 @@ async def relay(
         check_range(answer, "range" in outbound.fields, archive.name)
         if answer.status >= 300:
             return _redirect(answer, links)
-        envelope = await Opening(answer, inbound, links, wanted, max_rows, change_row).envelope(stack)
+        envelope = await Opening(answer, inbound, links, wanted, max_rows, change).envelope(stack)
         reply = _reply(answer, envelope, links)
         reply.body = OwnedBody(envelope.body, stack.pop_all())
     return reply

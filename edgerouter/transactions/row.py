@@ -1,7 +1,7 @@
 """Rows of a search answer: their UIDs, and the one URL under which we serve what they describe."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,7 +20,6 @@ _WORDS: dict[Level | None, tuple[str, ...]] = {
     Level.INSTANCE: ("studies", "series", "instances"),
 }
 
-RowChange = Callable[[bytes], bytes]
 Uids = tuple[str | None, str | None, str | None]
 
 
@@ -65,13 +64,21 @@ def retrieve_url(level: Level | None, found: Uids, public: str) -> str | None:
     return "/".join([public, *(f"{word}/{uid}" for word, uid in named)])
 
 
-def row_links(resource: Resource, links: LinkMap, before: RowChange | None = None) -> RowChange:
-    """A change for one JSON row: its RetrieveURL is ours, added where the archive leaves it out.
+class RowsChange(Protocol):
+    """What becomes of the JSON rows of a search beside their links."""
 
-    `before` is applied first; a row of which it leaves nothing is not passed on."""
+    def pass_on(self, row: bytes) -> bytes:
+        """The row that leaves; nothing of one that does not."""
+
+    async def settle(self, rows: list[bytes]) -> list[bytes]:
+        """The next few rows that leave, with what had to be found out for them."""
+
+
+def row_links(resource: Resource, links: LinkMap, more: RowsChange | None = None) -> Callable[[bytes], bytes]:
+    """A change for one JSON row: its RetrieveURL is ours, added where the archive leaves it out."""
 
     def change(row: bytes) -> bytes:
-        if before and not (row := before(row)):
+        if more and not (row := more.pass_on(row)):
             return row
         url = retrieve_url(resource.level, uids(row, resource), links.public)
         return json_links.retrieve_urls(row, url or links.map_here)

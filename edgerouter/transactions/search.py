@@ -59,7 +59,7 @@ class Search:
         self._modalities = Modalities(self._federation)
         self._snapshots = Snapshots()
         self._taking: Shared[Snapshot] = Shared()
-        self._corrected: set[str] = set()
+        self._ignoring: set[str] = set()  # upstreams that do not match by every key
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to a search that these upstreams may answer; raises errors.RouterError."""
@@ -68,8 +68,9 @@ class Search:
             raise NotFound("No upstream of this route can be searched.")
         wanted = wishes_of(inbound)
         asked = query.parse(inbound.query)
-        if len(able) == 1 and able[0] not in self._corrected:
-            return await self._passed(inbound, asked, self._archives[able[0]], route)
+        matching = Filter(asked, inbound.resource)
+        if len(able) == 1 and not (able[0] in self._ignoring and matching.checks):
+            return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
         began = self._snapshots.clock()
         snapshot = await self._snapshot(inbound, asked, able, route)
         offset = asked.offset or 0
@@ -83,15 +84,18 @@ class Search:
             return await as_xml(inbound, rows, fields)
         return as_json(inbound, rows, fields)
 
-    async def _passed(self, inbound: Inbound, asked: SearchQuery, archive: Upstream, route: Route) -> Reply:
+    async def _passed(
+        self, inbound: Inbound, asked: SearchQuery, matching: Filter, archive: Upstream, route: Route
+    ) -> Reply:
         name = archive.name
         passing = Passing(
             name,
             inbound,
-            Filter(asked, inbound.resource),
+            matching,
             self._locations,
+            self._modalities,
             self._issuers.get(name),
-            partial(self._corrected.add, name),
+            partial(self._ignores, name),
         )
         try:
             async with asyncio.timeout(route.deadline):
@@ -99,6 +103,11 @@ class Search:
         except TimeoutError:
             archive.overdue(route.deadline)
             raise ResponseTimeout("The archive did not answer in time.", upstream=name) from None
+
+    def _ignores(self, name: str) -> None:
+        if name not in self._ignoring:
+            self._ignoring.add(name)
+            logger.warning("upstream %s ignores a match key: its searches are read whole from now on", name)
 
     async def _snapshot(
         self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from edgerouter.dicomweb import json_links, xml_links
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import JSON, XML, parse
+from edgerouter.dicomweb.store_response import read_store_response
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import BadRequest, Cut, ProtocolError, UpstreamError
 from edgerouter.http.reply import Reply
@@ -96,12 +97,19 @@ async def _module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
     essence = media.essence if media else _sniffed(body)
     if not body or not essence:
         return "", b""
-    ours, mapped = _MODULES[essence]
     with faults_of(links.upstream):
         if len(body) <= PIECE:
-            return ours, mapped(body, links.map_here)
+            return _mapped(essence, body, links)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
-        return ours, await asyncio.to_thread(mapped, body, links.map_here)
+        return await asyncio.to_thread(_mapped, essence, body, links)
+
+
+def _mapped(essence: str, body: bytes, links: LinkMap) -> tuple[str, bytes]:
+    """Nothing for what says of no instance what became of it; raises JsonError or XmlError."""
+    ours, mapped = _MODULES[essence]
+    if not read_store_response(body, ours).outcomes:
+        return "", b""
+    return ours, mapped(body, links.map_here)
 
 
 def _sniffed(body: bytes) -> str:

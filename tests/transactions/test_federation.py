@@ -1,0 +1,303 @@
+"""One search at several sources: each is read to its end, whatever its habits, and none is silently short."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from edgerouter.dicomweb.query import parse
+from edgerouter.errors import Cut, Received, ResponseTimeout
+from edgerouter.metrics import REGISTRY
+from edgerouter.transactions import federation as module
+from edgerouter.transactions.federation import Federation, Source
+from edgerouter.upstream.profile import STANDARD, Profile
+from tests.support.hospital import Hospital, MemoryArchive, attribute, studies
+from tests.support.scripted import ScriptedUpstream
+from tests.support.steps import Reply, Stall
+from tests.transactions.ask import archives, inbound
+from tests.upstream.ask import archive_at
+
+PAGED = Profile("paged", limit_max=10)
+
+
+def uids(source: Source) -> list[str]:
+    return [row.key[0] for row in source.rows]
+
+
+def numbered(count: int) -> list[str]:
+    return [f"1.{number}" for number in range(count)]
+
+
+async def ask(
+    *hospitals: Hospital,
+    target: str = "/studies",
+    profile: Profile = STANDARD,
+    issuers: dict[str, str] | None = None,
+    limit: int = 1 << 20,
+    deadline: float = 5.0,
+    over: dict[str, MemoryArchive] | None = None,
+) -> list[Source]:
+    request = inbound(target)
+    found = archives(*hospitals, profile=profile) if over is None else over
+    federation = Federation(found, issuers or {}, limit)
+    return await federation.ask(request, parse(request.query), list(found), deadline)
+
+
+async def one(hospital: Hospital, profile: Profile = PAGED) -> Source:
+    (source,) = await ask(hospital, profile=profile)
+    return source
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 25])
+async def test_a_source_is_read_page_by_page_to_its_end(count: int) -> None:
+    hospital = Hospital("north", studies(*numbered(count)))
+
+    source = await one(hospital)
+
+    assert uids(source) == numbered(count)
+    assert (source.outcome, source.truncated) == ("answered", False)
+    assert hospital.targets()[0] == "/studies?limit=10"
+    assert hospital.targets()[1:2] == (["/studies?limit=10&offset=10"] if count >= 10 else [])
+    assert len(hospital.asked) == count // 10 + 1
+
+
+async def test_no_limit_of_its_own_means_large_pages() -> None:
+    hospital = Hospital("north", studies(*numbered(25)))
+
+    await one(hospital, STANDARD)
+
+    assert hospital.targets() == ["/studies?limit=5000"]
+
+
+async def test_a_source_that_caps_its_answers_and_says_so_is_read_on() -> None:
+    hospital = Hospital("north", studies(*numbered(25)), cap=7, warns=True)
+
+    source = await one(hospital, STANDARD)
+
+    assert uids(source) == numbered(25)
+    assert [target.partition("offset=")[2] for target in hospital.targets()] == ["", "7", "14", "21"]
+    assert not source.truncated
+
+
+async def test_a_source_that_caps_its_answers_at_a_round_number_and_says_nothing_is_read_on() -> None:
+    source = await one(Hospital("north", studies(*numbered(250)), cap=100), STANDARD)
+
+    assert uids(source) == numbered(250)
+
+
+async def test_a_source_that_ignores_limits_gave_all_it_has() -> None:
+    hospital = Hospital("north", studies(*numbered(25)), takes_limit=False, takes_offset=False)
+
+    source = await one(hospital)
+
+    assert uids(source) == numbered(25)
+    assert (len(hospital.asked), source.truncated) == (1, False)
+
+
+async def test_a_source_that_ignores_offsets_does_not_turn_in_a_circle_and_is_known_to_be_cut() -> None:
+    hospital = Hospital("north", studies(*numbered(25)), takes_offset=False)
+
+    source = await one(hospital)
+
+    assert uids(source) == numbered(10)
+    assert (len(hospital.asked), source.truncated) == (2, True)
+
+
+async def test_a_round_number_of_rows_without_offsets_is_not_called_cut() -> None:
+    source = await one(Hospital("north", studies(*numbered(100)), takes_offset=False), STANDARD)
+
+    assert (len(source.rows), source.truncated) == (100, False)
+
+
+async def test_a_source_is_not_read_beyond_a_bound_and_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 20)
+    hospital = Hospital("north", studies(*numbered(35)))
+
+    source = await one(hospital)
+
+    assert (len(source.rows), source.truncated, len(hospital.asked)) == (20, True, 2)
+
+
+async def test_neither_beyond_its_bytes() -> None:
+    (source,) = await ask(Hospital("north", studies(*numbered(35))), profile=PAGED, limit=4000)
+
+    assert source.truncated
+    assert 10 <= len(source.rows) < 35
+
+
+async def test_a_row_that_comes_twice_is_one() -> None:
+    found = studies("1.1", "1.1", "1.2")
+
+    assert uids(await one(Hospital("north", found))) == ["1.1", "1.2"]
+
+
+@pytest.mark.parametrize("no_match", [204, 200])
+async def test_no_match_is_an_answer(no_match: int) -> None:
+    source = await one(Hospital("north", no_match=no_match))
+
+    assert (source.rows, source.outcome, source.pages) == ([], "answered", 1)
+
+
+async def test_a_coded_answer_is_read() -> None:
+    hospital = Hospital("north", studies("1.1"), coded=True)
+
+    assert uids(await one(hospital)) == ["1.1"]
+    assert hospital.asked[0].get("accept-encoding") == "gzip"
+    assert hospital.asked[0].get("accept") == "application/dicom+json"
+
+
+class Saying(Hospital):
+    """Says one thing, whatever is asked."""
+
+    reply = Reply()
+
+    def answer(self, target: str) -> Reply:
+        return self.reply
+
+
+def saying(
+    body: bytes = b"", *, status: int = 200, media: str = "application/dicom+json", name: str = "north"
+) -> Saying:
+    hospital = Saying(name)
+    hospital.reply = Reply(status, body, [("Content-Type", media)] if media else [])
+    return hospital
+
+
+UNUSABLE = b'{"00100020":{"vr":"LO","Value":["7"]}}'
+USABLE = b'{"0020000D":{"vr":"UI","Value":["1.%d"]}}'
+
+
+async def test_rows_that_name_nothing_are_counted_and_do_not_end_the_reading() -> None:
+    rows = [USABLE % number for number in range(9)] + [UNUSABLE]
+    hospital = saying(b"[" + b",".join(rows) + b"]")
+    before = REGISTRY.get_sample_value("edgerouter_search_rows_dropped_total", DROPPED) or 0
+
+    source = await one(hospital)
+
+    assert (len(source.rows), source.unusable) == (9, 2)
+    assert len(hospital.asked) == 2
+    after = REGISTRY.get_sample_value("edgerouter_search_rows_dropped_total", DROPPED)
+    assert after == before + 2
+
+
+DROPPED = {"upstream": "north", "reason": "unusable"}
+
+
+@pytest.mark.parametrize(
+    ("hospital", "outcome"),
+    [
+        (saying(b"<html>", media="text/html"), "error"),
+        (saying(b"[]", media=""), "error"),
+        (saying(b"[{"), "error"),
+        (saying(status=302), "error"),
+        (saying(status=206, body=b"[]"), "error"),
+        (saying(status=500), "error"),
+        (saying(status=404), "error"),
+        (saying(status=401), "unauthorized"),
+        (saying(status=407), "unauthorized"),
+        (saying(status=403), "unauthorized"),
+        (saying(status=429), "overloaded"),
+        (saying(status=503), "overloaded"),
+        (saying(status=504), "timeout"),
+    ],
+)
+async def test_what_is_no_answer_has_a_word(hospital: Hospital, outcome: str) -> None:
+    source = await one(hospital)
+
+    assert (source.outcome, source.answered, source.rows) == (outcome, False, [])
+
+
+async def test_an_empty_answer_with_status_200_is_no_match() -> None:
+    assert (await one(saying(media=""))).outcome == "answered"
+
+
+async def test_what_a_source_does_not_have_is_no_failure_below_a_study() -> None:
+    (below,) = await ask(saying(status=404), target="/studies/1.2/series")
+    (refused,) = await ask(saying(status=410), target="/studies/1.2/series")
+
+    assert (below.absent, below.error) == (True, None)
+    assert not refused.absent
+    assert isinstance(refused.error, Received)
+
+
+class FailsLater(Hospital):
+    """Answers a first page, and no other."""
+
+    def answer(self, target: str) -> Reply:
+        return Reply(
+            500 if len(self.asked) > 1 else 200,
+            super().answer(target).body,
+            [("Content-Type", "application/json")],
+        )
+
+
+async def test_pages_before_a_failure_still_count() -> None:
+    source = await one(FailsLater("north", studies(*numbered(25))))
+
+    assert uids(source) == numbered(10)
+    assert (source.outcome, source.answered) == ("error", True)
+
+
+async def test_rows_that_were_not_asked_for_are_dropped() -> None:
+    mine = studies("1.1", t00100020=attribute("LO", "7"))
+    others = studies("1.2", "1.3", t00100020=attribute("LO", "8"))
+    hospital = Hospital("north", [*mine, *others], ignores=frozenset({"00100020"}))
+
+    (source,) = await ask(hospital, target="/studies?PatientID=7")
+
+    assert uids(source) == ["1.1"]
+    assert hospital.targets() == ["/studies?PatientID=7&includefield=PatientID&limit=5000"]
+
+
+async def test_the_issuer_of_a_source_is_added_and_compared() -> None:
+    found = studies("1.1", t00100020=attribute("LO", "7"))
+    north = Hospital("north", found, ignores=frozenset({"00100021"}))
+    south = Hospital("south", found, ignores=frozenset({"00100021"}))
+
+    sources = await ask(
+        north, south, target="/studies?IssuerOfPatientID=A", issuers={"north": "A", "south": "B"}
+    )
+
+    assert [uids(source) for source in sources] == [["1.1"], []]
+    assert b'"00100021":{"vr":"LO","Value":["A"]}' in sources[0].rows[0].raw
+
+
+async def test_sources_are_told_in_the_order_of_the_route() -> None:
+    sources = await ask(Hospital("south", studies("1.1")), saying(status=500, name="north"))
+
+    assert [(source.name, source.outcome) for source in sources] == [
+        ("south", "answered"),
+        ("north", "error"),
+    ]
+
+
+async def test_a_client_that_wants_nothing_from_memory_says_so_to_the_sources() -> None:
+    hospital = Hospital("north")
+    request = inbound("/studies", fields=[("cache-control", "no-cache")])
+
+    await Federation(archives(hospital), {}, 1 << 20).ask(request, parse(""), ["north"], 5.0)
+
+    assert hospital.asked[0].get("cache-control") == "no-cache"
+
+
+@pytest.mark.parametrize("steps", [[Stall()]])
+async def test_a_source_that_is_silent_is_late_and_its_health_learns_of_it(steps: Sequence[Stall]) -> None:
+    silent, well = Hospital("north", trouble=steps), Hospital("south", studies("1.1"))
+    async with (
+        ScriptedUpstream(silent) as first,
+        ScriptedUpstream(well) as second,
+        archive_at(first.url) as north,
+        archive_at(second.url) as south,
+    ):
+        federation = Federation({"north": north, "south": south}, {}, 1 << 20)
+        for _ in range(5):
+            late, fine = await federation.ask(inbound(), parse(""), ["north", "south"], 0.05)
+
+            assert isinstance(late.error, ResponseTimeout)
+            assert (late.outcome, uids(fine)) == ("timeout", ["1.1"])
+        assert (north.healthy, south.healthy) == (False, True)
+
+
+async def test_a_source_that_breaks_off_is_a_failure() -> None:
+    (source,) = await ask(Hospital("north", trouble=Cut("broken", upstream="north")))
+
+    assert (source.outcome, source.answered) == ("error", False)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from edgerouter import admin, metrics
 from edgerouter.cache.cache import Cache
+from edgerouter.cache.folder import Folder
 from edgerouter.config import Config, ServerConfig
 from edgerouter.config.cache import CacheConfig
 from edgerouter.config.upstreams import Upstream
@@ -161,6 +162,10 @@ def limits(server: ServerConfig) -> Limits:
 
 
 def run(config: Config) -> None:
-    """Serve the configured router until it is told to stop."""
+    """Serve the configured router until it is told to stop.
+
+    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had."""
     server = config.server
+    if config.cache.size:
+        Folder(config.cache.path).close()  # said now in one sentence, and not by a failing start
     serve(build(config), host=server.host, port=server.port, limits=limits(server), refused=metrics.refused)

@@ -52,10 +52,14 @@ def _config(arguments: argparse.Namespace) -> Config | None:
 def _serve(config: Config) -> int:
     # The other commands answer at once: they need none of what serving imports.
     from edgerouter import app
+    from edgerouter.cache.folder import FolderError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app.run(config)
+    except FolderError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     except OSError as error:
         print(
             f"cannot listen on {config.server.host} port {config.server.port}: {error.strerror}",

@@ -25,6 +25,7 @@ from edgerouter.admin import (
 )
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.counts import Stats
+from edgerouter.cache.folder import Folder
 from edgerouter.config import Config, ServerConfig
 from edgerouter.config.cache import CacheConfig
 from edgerouter.config.upstreams import Upstream
@@ -213,8 +214,12 @@ def limits(server: ServerConfig) -> Limits:
 
 
 def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve the configured router until it is told to stop; `ready` is called with its URL once it does."""
+    """Serve the configured router until it is told to stop; `ready` is called with its URL once it does.
+
+    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had."""
     server = config.server
+    if config.cache.size:
+        Folder(config.cache.path).close()  # said now in one sentence, and not by a failing start
     serve(
         build(config),
         host=server.host,

@@ -53,16 +53,6 @@ def edge(archives: Archives, short_path: Path) -> Iterator[Edge]:
 
 
 @pytest.fixture(scope="module")
-def caching_a(archives: Archives) -> Iterator[Edge]:
-    """The same with a cache."""
-    with (
-        tempfile.TemporaryDirectory(prefix="edge") as folder,
-        edge_over(Path(folder), {"a": archives.a}, cache="2 GB") as edge,
-    ):
-        yield edge
-
-
-@pytest.fixture(scope="module")
 def edge_a(archives: Archives) -> Iterator[Edge]:
     """A router over a relay over archive a alone, one for all tests of a file."""
     with (

@@ -54,10 +54,14 @@ def serve(config: Config, ready: Callable[[str], None] | None = None) -> int:
     """Run the router until it is told to stop; `ready` is called with its URL once it listens."""
     # The other commands answer at once: they need none of what serving imports.
     from edgerouter import app
+    from edgerouter.cache.folder import FolderError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app.run(config, ready=ready)
+    except FolderError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     except OSError as error:
         print(
             f"cannot listen on {config.server.host} port {config.server.port}: {error.strerror}",

@@ -112,7 +112,9 @@ class Following:
 
     def _mapped(self, fields: Fields) -> Fields:
         """A part's fields for the client: type, length, coding, and a location that names us."""
-        kept = fields.only(("content-type", "content-length", "content-encoding"))
+        named = ("content-type", "content-encoding", "content-length")
+        # In one order, whatever the upstream's: a hit is, byte for byte, what the miss was.
+        kept = Fields((name, value) for name in named if (value := fields.get(name)) is not None)
         if is_rendition(self.inbound.resource.kind):
             return kept.set("content-location", location_of(self.inbound))
         location = fields.get("content-location")

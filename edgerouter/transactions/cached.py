@@ -20,7 +20,7 @@ from edgerouter.transactions import answers
 from edgerouter.transactions.asking import outbound_for
 from edgerouter.transactions.described import MetadataJob
 from edgerouter.transactions.fetch import Errand, Unsuitable
-from edgerouter.transactions.frame_list import Flying, FrameList
+from edgerouter.transactions.frame_list import Flying, FrameList, Mixture
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import Hit
 from edgerouter.transactions.inbound import Inbound
@@ -141,11 +141,19 @@ class Retrieval:
 
     async def _frames(self, errand: Errand) -> Reply:
         """What is held of the list, and what is missing in as few requests as the archive likes best."""
-        numbers = self._inbound.resource.frames
         found = self._found.get(errand.archive.name)
-        units = [self._trusted(unit) for unit in found.units] if found else [None] * len(numbers)
+        units = [self._trusted(unit) for unit in found.units] if found else []
+        try:
+            return await self._mixed(errand, units, again=self._again)
+        except Mixture:
+            return await self._mixed(errand, [], again=False)
+
+    async def _mixed(self, errand: Errand, units: Sequence[Held | None], *, again: bool) -> Reply:
+        """The frames, from disk where there is a unit. Raises Mixture for what does not belong together."""
+        numbers = self._inbound.resource.frames
+        units = units or [None] * len(numbers)
         missing = [number for number, unit in zip(numbers, units, strict=True) if unit is None]
-        jobs = self._cached.flying.jobs(self._cached.larder, errand, missing, again=self._again)
+        jobs = self._cached.flying.jobs(self._cached.larder, errand, missing, again=again)
         sources = [
             (number, self._part(unit, errand) if unit else jobs[number])
             for number, unit in zip(numbers, units, strict=True)

@@ -17,6 +17,10 @@ from edgerouter.transactions.sending import HeldPart, Part
 AHEAD = 4  # fills joined at once
 
 
+class Mixture(Exception):
+    """Some frames would leave in one transfer syntax and some in another."""
+
+
 class Flying:
     """Which job is bringing which frame: lists that overlap share what they have in common (law 4)."""
 
@@ -73,10 +77,16 @@ class FrameList:
     async def begin(self) -> Follower:
         """Wait until the first frame that is fetched comes, and the last: then none is out of range.
 
-        Raises errors.UpstreamError, and Unsuitable when the frames cannot be put into the order asked."""
+        Raises errors.UpstreamError, Unsuitable when the frames cannot be put into the order asked, Mixture
+        when what comes is not of the form of what is held."""
         fetched = [(number, job) for number, job in self._sources if isinstance(job, FrameJob)]
         first = await self._picker(fetched[0][1])
-        await first.frame(fetched[0][0])
+        form = (await first.frame(fetched[0][0])).fields.get("content-type")
+        if any(
+            isinstance(part, HeldPart) and part.fields.get("content-type") != form
+            for _, part in self._sources
+        ):
+            raise Mixture
         if self._is_out_of_order(fetched) and not first.follower.stored:
             raise Unsuitable("The frames come in another order, and may not be kept.")
         last = await self._picker(max(fetched, key=lambda source: source[0])[1])

@@ -14,7 +14,7 @@ from edgerouter.cache.listings import Member, Row
 from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, unit_kind
+from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, uniform, unit_kind
 
 IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more is read again while it leaves
 
@@ -87,7 +87,7 @@ class LookUp:
         else:
             place = (study, resource.series or "", resource.instance or "", unit_kind(kind))
             each = await self._catalog.held_each([upstream], *place, names)
-            found = [chosen(wanted, each[name]) for name in names]
+            found = uniform(wanted, [each[name] for name in names])
         return await self._fresh_of(found, upstream, study, lifetime_of(kind))
 
     async def _fresh_of(self, found: Sequence[Held | None], upstream: str, study: str, kept: Kept) -> Found:

@@ -142,7 +142,9 @@ async def learn(
 def unit_fields(unit: Held, base: str) -> Fields:
     """The part fields of a held unit, as when it came; `base` is whose location it has. A rendition's own
     are written down beside it."""
-    key, fields = unit.key, Fields()
-    if key.kind is not UnitKind.RENDITION:
-        fields = frame_fields(key, base) if key.kind is UnitKind.FRAME else instance_fields(key, base)
-    return fields.set("content-length", str(unit.size))
+    length = ("content-length", str(unit.size))
+    if unit.key.kind is UnitKind.RENDITION:
+        return Fields([length])
+    named = frame_fields if unit.key.kind is UnitKind.FRAME else instance_fields
+    media, location = named(unit.key, base)
+    return Fields([media, length, location])

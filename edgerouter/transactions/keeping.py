@@ -10,7 +10,7 @@ from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.media import DICOM, JSON, Wish, best
 from edgerouter.dicomweb.resource import Kind
-from edgerouter.dicomweb.syntaxes import default_syntax
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
 from edgerouter.errors import BadRequest
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.inbound import Inbound
@@ -102,11 +102,19 @@ def directives(fields: Fields) -> set[str]:
 
 def chosen(wanted: Sequence[Wish], held: Sequence[Held]) -> Held | None:
     """The representation that answers the client's wishes, if one does."""
-    found = best(wanted, [(one.key.media, one.key.syntax or None) for one in held])
-    if found is None:
-        return None
-    media, syntax = found[1]
-    return next(one for one in held if (one.key.media, one.key.syntax or None) == (media, syntax))
+    return uniform(wanted, [held])[0]
+
+
+def uniform(wanted: Sequence[Wish], held: Sequence[Sequence[Held]]) -> list[Held | None]:
+    """Of each of several things the same representation, where it is held: clients take the first part of a
+    frame list for the model of all.
+
+    Where any transfer syntax will do, a compressed one is what the archive has; the other may have been
+    made of it."""
+    each = [{(one.key.media, one.key.syntax or None): one for one in some} for some in held]
+    of_all = set.intersection(*(set(some) for some in each if some)) if any(each) else set()
+    found = best(wanted, sorted(of_all, key=lambda form: (form[1] == EXPLICIT_VR_LE, str(form))))
+    return [some.get(found[1]) if found else None for some in each]
 
 
 def syntax_of(media: str, said: str | None, wanted: Sequence[Wish]) -> str | None:

@@ -16,9 +16,10 @@ from edgerouter.transactions.cached import Cached, Retrieval
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.keeping import forward_status
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.probe import Subject
-from edgerouter.transactions.relay import relay
+from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Retrieve:
                     if subject.study:
                         self._locations.learn(subject.study, subject.series, archive.name)
                     return reply
-        raise verdict(failures)
+        raise _noted(verdict(failures), retrieval)
 
     async def _given(
         self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None, *, alone: bool
@@ -107,6 +108,14 @@ def _subject(inbound: Inbound) -> Subject:
         asked = read_wado_uri(inbound.query)
         return Subject(asked.study, asked.series)
     return Subject(inbound.resource.study or "", inbound.resource.series or "")
+
+
+def _noted(error: RouterError, retrieval: Retrieval | None) -> RouterError:
+    """The error with Cache-Status, as every answer has it."""
+    if all(name != "cache-status" for name, _ in error.fields):
+        status = forward_status("miss") if retrieval else UNCACHED
+        error.fields = (*error.fields, ("cache-status", status))
+    return error
 
 
 def verdict(failures: Sequence[RouterError]) -> RouterError:

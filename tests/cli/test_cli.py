@@ -284,3 +284,17 @@ def test_the_module_runs_as_a_program() -> None:
 
     assert done.returncode == 2
     assert done.stderr.startswith("usage: edgerouter check")
+
+
+def test_serve_over_a_directory_that_is_no_cache_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "documents").mkdir(mode=0o700)
+    (tmp_path / "documents" / "thesis.txt").touch()
+    file = tmp_path / "edgerouter.yaml"
+    file.write_text("upstreams: {a: {url: http://127.0.0.1:1}}\ncache: {path: documents}\n")
+
+    assert main(["serve", "-c", str(file)]) == 1
+
+    assert "documents is not a cache of edgerouter: it holds 'thesis.txt'" in capsys.readouterr().err
+    assert [entry.name for entry in (tmp_path / "documents").iterdir()] == ["thesis.txt"]

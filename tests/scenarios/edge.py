@@ -7,6 +7,7 @@
 Leaving `edge_over` checks that nothing is left over: no slot taken, no connection in use, no task.
 """
 
+import asyncio
 import gzip
 import json
 import tempfile
@@ -24,7 +25,7 @@ from edgerouter.config import Config, load
 from edgerouter.upstream.archive import HttpArchive
 from tests.support.listening import Edge as Listening
 from tests.support.listening import listening
-from tests.support.raw_client import RawClient, RawResponse
+from tests.support.raw_client import PATIENCE, RawClient, RawResponse
 from tests.support.scripted import Close, ScriptedUpstream, Seen, Step
 from tests.support.scripted import Reply as Scripted
 
@@ -132,9 +133,16 @@ class Edge:
             await client.send(data)
             return await client.read_to_end()
 
+    async def kept(self) -> None:
+        """Wait until what passed is kept."""
+        await self.listening.quiet()
+        async with asyncio.timeout(PATIENCE):
+            while self.cache and self.cache.fills.live:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.001)
+
     async def nothing_left_over(self) -> None:
         """Wait for the answers under way; fails when one left something behind."""
-        await self.listening.quiet()
+        await self.kept()
         for archive in self.archives.values():
             assert (archive.limiter.busy, archive.limiter.waiting) == (0, 0)
             assert archive.transport.busy == 0

@@ -1,0 +1,154 @@
+"""What was retrieved once is answered from disk: judged by the relay before a real archive."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.archives import Archives, Edge, edge_over
+from tests.support.doors import DICOM_AS_STORED, DICOM_JSON, OCTETS_AS_STORED, Door, Reply
+from tests.support.faults import Cut, Exchange, Fault
+from tests.support.samples import CHEST
+
+pytestmark = pytest.mark.archives
+
+STUDY = f"/studies/{CHEST.study}"
+SERIES = f"{STUDY}/series/{CHEST.series}"
+INSTANCE = f"{SERIES}/instances/{CHEST.instance(7)}"
+RETRIEVES = {
+    "study": (STUDY, DICOM_AS_STORED),
+    "series": (SERIES, DICOM_AS_STORED),
+    "instance": (INSTANCE, DICOM_AS_STORED),
+    "one frame": (f"{INSTANCE}/frames/1", OCTETS_AS_STORED),
+    "study metadata": (f"{STUDY}/metadata", DICOM_JSON),
+    "series metadata": (f"{SERIES}/metadata", DICOM_JSON),
+    "instance metadata": (f"{INSTANCE}/metadata", DICOM_JSON),
+}
+
+
+@pytest.fixture
+def cold(archives: Archives, short_path: Path) -> Iterator[Edge]:
+    """A router with an empty cache over archive a."""
+    with edge_over(short_path, {"a": archives.a}, cache="2 GB") as edge:
+        yield edge
+
+
+def asking(edge: Edge) -> Door:
+    return Door(edge.dicomweb, f"{edge.dicomweb}/wado")
+
+
+@pytest.mark.parametrize("what", RETRIEVES)
+def test_a_second_retrieve_asks_no_archive_nor_after_a_restart(cold: Edge, what: str) -> None:
+    path, accept = RETRIEVES[what]
+    with asking(cold) as door:
+        first = door.ask(path, accept)
+    mark = cold.relays["a"].mark()
+    with asking(cold) as door:
+        second = door.ask(path, accept)
+    cold.router.restart()
+    with asking(cold) as door:
+        third = door.ask(path, accept)
+
+    assert [first.status, second.status, third.status] == [200, 200, 200]
+    assert cold.relays["a"].since(mark) == []
+    assert "edgerouter; hit" in (third.get("cache-status") or "")
+    assert contents(first) == contents(second) == contents(third)
+
+
+def contents(reply: Reply) -> object:
+    """What was retrieved, whatever the port in its links."""
+    if "multipart" in (reply.get("content-type") or ""):
+        return [part.body for part in reply.parts]
+    return len(reply.json)
+
+
+def test_after_a_kill_what_was_whole_is_still_held(cold: Edge) -> None:
+    path, accept = RETRIEVES["series"]
+    with asking(cold) as door:
+        first = door.ask(path, accept)
+    cold.router.kill()
+    cold.router.start()
+    mark = cold.relays["a"].mark()
+    with asking(cold) as door:
+        assert contents(door.ask(path, accept)) == contents(first)
+    assert cold.relays["a"].since(mark) == []
+
+
+def at_once(edge: Edge, count: int, work: Callable[[Door], Reply]) -> list[Reply]:
+    """So many clients that start together."""
+    barrier = threading.Barrier(count)
+
+    def one(_: int) -> Reply:
+        with asking(edge) as door:
+            barrier.wait()
+            return work(door)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def bodies(exchanges: list[Exchange]) -> list[Exchange]:
+    """The requests that carried pixels down."""
+    return [one for one in exchanges if one.body_down > 100_000]
+
+
+@pytest.mark.parametrize("what", ["one frame", "series"])
+def test_a_hundred_simultaneous_requests_cross_the_line_once(cold: Edge, what: str) -> None:
+    path, accept = RETRIEVES[what]
+    replies = at_once(cold, 100, lambda door: door.ask(path, accept))
+
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.body for reply in replies}) == 1
+    cold.relays["a"].quiet()
+    assert len(bodies(cold.relays["a"].requests)) == 1
+    assert len(cold.relays["a"].requests) <= 2
+
+
+def test_the_first_bytes_arrive_before_the_archive_has_finished(cold: Edge) -> None:
+    gate = cold.relays["a"].hold(lambda one: one.target.endswith(CHEST.series), at=10_000_000)
+    begun = threading.Event()
+
+    def read() -> int:
+        url = urlsplit(cold.dicomweb + SERIES)
+        connection = http.client.HTTPConnection(url.netloc, timeout=60)
+        connection.request("GET", url.path, headers={"Accept": DICOM_AS_STORED})
+        answer = connection.getresponse()
+        size = len(answer.read(1_000_000))
+        begun.set()
+        size += len(answer.read())
+        connection.close()
+        return size
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        assert begun.wait(30), "no byte came while the archive was still sending"
+        gate.open()
+        assert reading.result() > CHEST.slices * CHEST.size * CHEST.size * 2
+
+
+@pytest.mark.parametrize("how", [Cut.RST, Cut.FIN])
+def test_a_broken_answer_is_a_cut_and_is_asked_for_again(cold: Edge, how: Cut) -> None:
+    relay = cold.relays["a"]
+    relay.spoil(Fault(cut_at=20_000_000, how=how), lambda one: one.target.endswith(CHEST.series), times=1)
+    with asking(cold) as door:
+        with pytest.raises((http.client.HTTPException, OSError, AssertionError)):
+            assert door.ask(SERIES, DICOM_AS_STORED).parts
+        held = relay.mark()
+        whole = door.ask(SERIES, DICOM_AS_STORED)
+
+    assert len(whole.parts) == CHEST.slices
+    assert relay.since(held), "the broken series must be asked for again"
+
+
+def test_every_instance_is_what_the_archive_has(cold: Edge, archives: Archives) -> None:
+    with asking(cold) as door:
+        for _ in range(2):
+            parts = door.ask(SERIES, DICOM_AS_STORED).parts
+            found = {part.fields["content-location"].rsplit("/", 1)[1]: part.body for part in parts}
+            for number in (1, 100, 200):
+                uid = CHEST.instance(number)
+                assert found[uid] == archives.a.raw(uid)

@@ -1,0 +1,186 @@
+"""A small archive of one study for tests of the cache: it answers as a conforming archive does, and its
+knobs make it one that does not.
+
+    pacs = Pacs(slices=3)
+    async with ScriptedUpstream(pacs) as upstream, edge_over(upstream, cache=tmp_path / "cache") as edge:
+        reply = await edge.ask(pacs.series, DICOM)
+        assert [part.body for part in reply.parts] == pacs.files
+        assert pacs.asked == [pacs.series]
+
+`pacs.hold(path, at=100)` holds the answer to a path after that many bytes of its body, `pacs.say[path]`
+puts other steps in its place.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tests.dicom.build import element, image, part10
+from tests.scenarios.edge import Fields, multipart, related
+from tests.support.scripted import Close, Note, Seen, Send, Step, Wait
+from tests.support.scripted import Reply as Scripted
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+OTHER = "9.9"
+STUDY, SERIES = "1.2", "1.2.3"
+OCTETS = f"application/octet-stream; transfer-syntax={EXPLICIT}"
+
+
+def instance(number: int) -> str:
+    return f"{SERIES}.{number}"
+
+
+def file(
+    pixels: bytes, number: int, *, study: str = STUDY, series: str = SERIES, date: str = "20100304"
+) -> bytes:
+    """A PS3.10 file whose pixels are these bytes."""
+    attributes = (
+        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"),
+        (0x00080018, "UI", instance(number)),
+        (0x00080020, "DA", date),
+        (0x00080060, "CS", "OT"),
+        (0x00100020, "LO", "PAT1"),
+        (0x0020000D, "UI", study),
+        (0x0020000E, "UI", series),
+    )
+    head = b"".join(element(tag, vr, value) for tag, vr, value in attributes)
+    return part10(head + image() + element(0x7FE00010, "OW", pixels))
+
+
+@dataclass
+class Gate:
+    """Where an answer stands until it is let go."""
+
+    at: int
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class Pacs:
+    """`sized`: parts have a length; `located`: frames have a location; `date` is the study's; `fields` are
+    added to every answer. `asked` are the paths that were asked for, in order."""
+
+    slices: int = 3
+    frames: int = 4
+    size: int = 1000
+    sized: bool = True
+    located: bool = True
+    framing: str = "length"
+    date: str = "20100304"
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
+    base: str = ""  # its DICOMweb root, as it prints it; http://pacs.internal:8042/dw is known as an alias
+
+    series = f"/studies/{STUDY}/series/{SERIES}"
+    study = f"/studies/{STUDY}"
+
+    @property
+    def asked(self) -> list[str]:
+        return [seen.target.removeprefix("/dw") for seen in self.seen]
+
+    @cached_property
+    def files(self) -> list[bytes]:
+        return [file(self.pixels(number), number, date=self.date) for number in self.numbers]
+
+    @property
+    def numbers(self) -> range:
+        return range(1, self.slices + 1)
+
+    def pixels(self, number: int) -> bytes:
+        return b"".join(self.frame(number, frame) for frame in range(1, self.frames + 1))
+
+    def frame(self, number: int, frame: int) -> bytes:
+        """The bytes of a frame: noise that differs for each."""
+        return random.Random(1000 * number + frame).randbytes(self.size)
+
+    def instance(self, number: int) -> str:
+        """The path of an instance."""
+        return f"{self.series}/instances/{instance(number)}"
+
+    def row(self, number: int) -> dict[str, object]:
+        """The metadata of an instance."""
+        uids = {"00080018": instance(number), "0020000D": STUDY, "0020000E": SERIES}
+        row: dict[str, object] = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
+        link = f"{self.base or 'http://pacs.internal:8042/dw'}{self.instance(number)}/bulk/7fe00010"
+        row["00080020"] = {"vr": "DA", "Value": [self.date]}
+        return {**row, "7FE00010": {"vr": "OW", "BulkDataURI": link}}
+
+    def hold(self, path: str, *, at: int) -> Gate:
+        """Hold the answer to a path once so many bytes of its body are sent."""
+        gate = self.gates[path] = Gate(at)
+        return gate
+
+    def __call__(self, seen: Seen) -> Iterable[Step]:
+        self.seen.append(seen)
+        path = seen.target.removeprefix("/dw").partition("?")[0]
+        if path in self.say:
+            return self.say[path](seen)
+        return self.answer(path)
+
+    def answer(self, path: str) -> list[Step]:
+        """The whole answer to a path."""
+        if path in (self.study, self.series):
+            return self.parts(path, [(self._label("application/dicom", file), file) for file in self.files])
+        if path in (f"{self.study}/metadata", f"{self.series}/metadata"):
+            return self.json(path, [self.row(number) for number in self.numbers])
+        number = next((number for number in self.numbers if path.startswith(self.instance(number))), None)
+        if number is None:
+            return [Scripted(404)]
+        return self._of_instance(number, path, path.removeprefix(self.instance(number)))
+
+    def parts(
+        self, path: str, parts: Sequence[tuple[Fields, bytes]], root: str = "application/dicom"
+    ) -> list[Step]:
+        """A multipart answer."""
+        return self.body(path, multipart(*parts), [related(root)])
+
+    def json(self, path: str, rows: Sequence[object]) -> list[Step]:
+        body = "[" + ",\n".join(json.dumps(row) for row in rows) + "]"
+        return self.body(path, body.encode(), [("Content-Type", "application/dicom+json")])
+
+    def body(self, path: str, body: bytes, fields: Fields) -> list[Step]:
+        reply = Scripted(body=body, fields=[*fields, *self.fields], framing=self.framing)
+        ending: list[Step] = [Close()] if self.framing == "close" else []
+        gate = self.gates.get(path)
+        if gate is None:
+            return [reply, *ending]
+        raw = reply.render(0, "GET")
+        at = raw.index(b"\r\n\r\n") + 4 + gate.at
+        return [Send(raw[:at]), Note(gate.reached.set), Wait(gate.open), Send(raw[at:]), *ending]
+
+    def _of_instance(self, number: int, path: str, rest: str) -> list[Step]:
+        if not rest:
+            file = self.files[number - 1]
+            return self.parts(path, [(self._label("application/dicom", file), file)])
+        if rest == "/metadata":
+            return self.json(path, [self.row(number)])
+        if rest.startswith("/frames/") and rest.removeprefix("/frames/").replace(",", "").isdigit():
+            return self._frames(number, path, [int(one) for one in rest.removeprefix("/frames/").split(",")])
+        if rest in ("/rendered", "/thumbnail", "/frames/2/rendered"):
+            return self.body(path, self.frame(number, 99), [("Content-Type", "image/jpeg")])
+        if rest == "/bulk/7fe00010":
+            pixels = self.pixels(number)
+            return self.parts(
+                path, [(self._label("application/octet-stream", pixels), pixels)], "application/octet-stream"
+            )
+        return [Scripted(404)]
+
+    def _frames(self, number: int, path: str, frames: list[int]) -> list[Step]:
+        if max(frames) > self.frames:
+            return [Scripted(404)]
+        parts = []
+        for frame in frames:
+            body = self.frame(number, frame)
+            where = [("Content-Location", f"{self.instance(number)}/frames/{frame}")] if self.located else []
+            parts.append(([*where, *self._label(OCTETS, body)], body))
+        return self.parts(path, parts, "application/octet-stream")
+
+    def _label(self, media: str, body: bytes) -> list[tuple[str, str]]:
+        length = [("Content-Length", str(len(body)))] if self.sized else []
+        return [("Content-Type", media), *length]

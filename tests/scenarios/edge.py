@@ -12,6 +12,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ async def edge_over(
 
     `settings` are merged into each upstream's section, None takes a key out; `server` is the server's."""
     sections = {
-        name: _section(upstream, settings or {})
+        name: _section(upstream, deepcopy(settings or {}))
         for name, upstream in zip(("north", "south", "west"), upstreams, strict=False)
     }
     config = _loaded({"server": dict(server or {}), "upstreams": sections}, rules)

@@ -75,21 +75,25 @@ class Merger:
 
         The better holder (most instances, then preference) gives the dates and whatever is not united;
         its RetrieveURL is ours."""
+        if len(group) == 1:
+            return self._alone(group[0])
         held = [(row, row.tags) for row in sorted(group, key=self._rank)]
         dated, tags = held[0][0], dict(held[0][1])
         conflict = any(differ(tags, other) for _, other in held[1:])
-        if len(held) > 1:
-            _unite(tags, held)
-        if len(held) > 1 and not conflict:
+        _unite(tags, held)
+        if not conflict:
             dated = _fill(tags, held)
-        return Merged(
-            dated.key,
-            self._written(tags, dated.key),
-            dated.order,
-            {row.source: row.instances for row, _ in held},
-            self.level is Level.STUDY and MODALITIES not in tags,
-            conflict,
-        )
+        sources = {row.source: row.instances for row, _ in held}
+        body = self._written(tags, dated.key)
+        return Merged(dated.key, body, dated.order, sources, self._bare(tags), conflict)
+
+    def _alone(self, row: Row) -> Merged:
+        tags = row.tags
+        body = self._written(tags, row.key)
+        return Merged(row.key, body, row.order, {row.source: row.instances}, self._bare(tags))
+
+    def _bare(self, tags: Tags) -> bool:
+        return self.level is Level.STUDY and MODALITIES not in tags
 
     def _rank(self, row: Row) -> tuple[int, int]:
         return -row.instances, self.preference.index(row.source)
@@ -111,10 +115,12 @@ class Merger:
 
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows by key; of what a source says twice, the first."""
-    held: dict[Key, dict[str, Row]] = {}
+    held: dict[Key, list[Row]] = {}
     for row in rows:
-        held.setdefault(row.key, {}).setdefault(row.source, row)
-    return [list(group.values()) for group in held.values()]
+        group = held.setdefault(row.key, [])
+        if all(row.source != other.source for other in group):
+            group.append(row)
+    return list(held.values())
 
 
 def merge(rows: Iterable[Row], merger: Merger) -> list[Merged]:

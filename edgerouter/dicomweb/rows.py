@@ -5,6 +5,7 @@ A row stays the bytes it was; only what merging has to know is decoded, and noth
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,11 @@ class _Attribute(msgspec.Struct, gc=False):
     value: list[Raw] | None = msgspec.field(name="Value", default=None)
 
 
-class _Known(msgspec.Struct, rename={
+class _Plain(msgspec.Struct, gc=False):
+    value: Any = msgspec.field(name="Value", default=None)
+
+
+class _Known(msgspec.Struct, gc=False, rename={
     "study": STUDY,
     "series": SERIES,
     "instance": INSTANCE,
@@ -51,15 +56,15 @@ class _Known(msgspec.Struct, rename={
 }):  # fmt: skip
     """What is decoded of every row."""
 
-    study: _Attribute | None = None
-    series: _Attribute | None = None
-    instance: _Attribute | None = None
-    date: _Attribute | None = None
-    time: _Attribute | None = None
-    study_instances: _Attribute | None = None
-    series_instances: _Attribute | None = None
-    series_number: _Attribute | None = None
-    instance_number: _Attribute | None = None
+    study: _Plain | None = None
+    series: _Plain | None = None
+    instance: _Plain | None = None
+    date: _Plain | None = None
+    time: _Plain | None = None
+    study_instances: _Plain | None = None
+    series_instances: _Plain | None = None
+    series_number: _Plain | None = None
+    instance_number: _Plain | None = None
 
 
 _known = msgspec.json.Decoder(_Known)
@@ -99,12 +104,11 @@ def read(raw: bytes, resource: Resource, source: str) -> Row:
     except _UNREADABLE as error:
         raise RowError("a row is not a JSON object of attributes") from error
     level = resource.level or Level.STUDY
-    found = (
-        _text(known.study) or resource.study or "",
-        _text(known.series) or resource.series or "",
-        _text(known.instance),
-    )
-    key = found[: len(_NAMES[level])]
+    key: Key = (_text(known.study) or resource.study or "",)
+    if level is not Level.STUDY:
+        key += (_text(known.series) or resource.series or "",)
+    if level is Level.INSTANCE:
+        key += (_text(known.instance),)
     if not all(map(is_uid, key)):
         raise RowError("a row lacks a usable UID of its level")
     said = known.study_instances if level is Level.STUDY else known.series_instances
@@ -146,7 +150,10 @@ def vr(attribute: Raw | None, default: str) -> str:
 def text(attribute: Raw | None) -> str:
     """The first value as text, "" when there is none."""
     found = values(attribute)
-    return _plain(found[0]) if found else ""
+    try:
+        return _written_out(_value.decode(found[0])) if found else ""
+    except _UNREADABLE:
+        return ""
 
 
 def number(attribute: Raw | None) -> int | None:
@@ -202,22 +209,21 @@ def _ascending(number: int | None) -> str:
     return "1" if number is None else f"0{number + 10**12:013d}"
 
 
-def _text(attribute: _Attribute | None) -> str:
-    return _plain(attribute.value[0]) if attribute and attribute.value else ""
+def _text(attribute: _Plain | None) -> str:
+    found = attribute.value if attribute else None
+    return _written_out(found[0]) if isinstance(found, list) and found else ""
 
 
-def _number(attribute: _Attribute | None) -> int | None:
+def _number(attribute: _Plain | None) -> int | None:
     return _integer(_text(attribute))
 
 
-def _plain(value: Raw) -> str:
-    try:
-        decoded = _value.decode(value)
-    except _UNREADABLE:
-        return ""
-    if isinstance(decoded, float) and decoded.is_integer():
-        decoded = int(decoded) if abs(decoded) < 10**15 else ""
-    return str(decoded).strip(" \0") if isinstance(decoded, str | int | float) else ""
+def _written_out(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip(" \0")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
+        value = int(value)
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def _integer(text: str) -> int | None:

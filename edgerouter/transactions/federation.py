@@ -11,7 +11,7 @@ from edgerouter.dicomweb import query
 from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import JSON, Wish, parse
 from edgerouter.dicomweb.query import SearchQuery
-from edgerouter.dicomweb.resource import Transaction
+from edgerouter.dicomweb.resource import Level, Transaction
 from edgerouter.dicomweb.rows import Key, Row, RowError, read, with_issuer
 from edgerouter.errors import ProtocolError, Received, Refused, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
@@ -74,14 +74,15 @@ class Page:
     count: int
     more: bool
 
-    def ends(self, size: int) -> bool:
+    def ends(self, size: int, uncapped: int) -> bool:
         """Whether nothing can follow the page, of which `size` rows were asked.
 
-        A source that ignores the limit gave all it has. A round number is what a source that caps its
-        answers without saying so gives: asking again costs less than losing the rest."""
+        A source that ignores the limit gave all it has. A round number, above what it is known to give at
+        once (`uncapped`), is what a source gives that caps its answers without saying so: to ask again
+        costs less than to lose the rest."""
         if self.more or self.count == size:
             return False
-        return self.count > size or self.count % 100 != 0 or self.count == 0
+        return self.count > size or self.count % 100 != 0 or self.count <= uncapped
 
 
 class Federation:
@@ -94,6 +95,7 @@ class Federation:
         self._archives = archives
         self._issuers = issuers
         self._max_bytes = max_bytes
+        self._uncapped: dict[tuple[str, Level | None], int] = {}  # rows a source is known to give at once
 
     async def ask(
         self, inbound: Inbound, wanted: SearchQuery, names: Sequence[str], deadline: float
@@ -111,6 +113,7 @@ class Federation:
                 self._issuers.get(name),
                 deadline,
                 self._max_bytes,
+                self._uncapped,
             )
             for name in names
         ]
@@ -134,6 +137,7 @@ class _Share:
     issuer: str | None
     deadline: float
     max_bytes: int
+    uncapped: dict[tuple[str, Level | None], int]
 
     async def run(self) -> None:
         """Fill in the source; a failure is its outcome."""
@@ -152,6 +156,7 @@ class _Share:
 
     async def _pages(self) -> None:
         source, size = self.source, self.archive.profile.limit_max or PAGE
+        habit = source.name, self.inbound.resource.level
         seen: set[Key] = set()
         asked = taken = 0
         while True:
@@ -160,7 +165,9 @@ class _Share:
             source.rows += filter(self._matches, new)
             source.pages += 1
             asked, taken = asked + page.count, taken + sum(len(row.raw) for row in new)
-            if page.ends(size):
+            if page.ends(size, self.uncapped.get(habit, 0)):
+                at_once = page.count or (asked if source.pages == 2 else 0)
+                self.uncapped[habit] = max(at_once, self.uncapped.get(habit, 0))
                 return
             # A source that ignores the offset repeats its rows for ever: a page without news is the end.
             if not new:

@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgerouter.dicomweb.merge import MODALITIES
 from edgerouter.dicomweb.query import SearchQuery
@@ -13,13 +13,21 @@ from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.dicomweb.rows import Row, said, tags_of, text, written
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.snapshots import LIFETIME, Bare
+from edgerouter.transactions.snapshots import LIFETIME
 
 PATIENCE = 2.0  # seconds that filling may add to a page
 MOST = 100  # studies filled for one page
 AT_ONCE = 8
 CAPACITY = 10_000  # studies remembered, for as long as a snapshot may be paged through
 _MODALITY = "00080060"
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A study whose archives do not say its modalities."""
+
+    study: str
+    sources: tuple[str, ...]
 
 
 class Modalities:

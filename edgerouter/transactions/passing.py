@@ -14,8 +14,7 @@ from edgerouter.dicomweb.rows import Row, RowError, read, with_issuer, written
 from edgerouter.metrics import ROWS_DROPPED
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
-from edgerouter.transactions.modalities import MOST, PATIENCE, Modalities, filled
-from edgerouter.transactions.snapshots import Bare
+from edgerouter.transactions.modalities import MOST, PATIENCE, Bare, Modalities, filled
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from edgerouter.dicomweb.media import XML
 from edgerouter.dicomweb.merge import Merged, Merger, grouped
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Transaction
+from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import NotFound, Overloaded, ResponseTimeout
 from edgerouter.http.reply import Reply
@@ -22,11 +23,11 @@ from edgerouter.transactions.federation import Federation, Source
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
-from edgerouter.transactions.modalities import Modalities, filled
+from edgerouter.transactions.modalities import Bare, Modalities, filled
 from edgerouter.transactions.passing import Passing, checkable
 from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
-from edgerouter.transactions.snapshots import Bare, Snapshot, Snapshots
+from edgerouter.transactions.snapshots import Snapshot, Snapshots
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -128,19 +129,16 @@ class Search:
         sources = await self._sources(inbound, asked, names, route)
         if failure := outcomes.failure(sources, strict=route.strict):
             raise failure
-        matches = await self._matches(inbound, sources, names)
+        merger = Merger(inbound.resource.level or Level.STUDY, inbound.public, tuple(names))
+        matches = await self._matches(sources, merger)
         listing = inbound.resource.study is not None and not asked.matches
         if not matches and listing and (failure := outcomes.unproven(sources)):
             raise failure
         snapshot = Snapshot(
-            rows=tuple(match.body for match in matches),
+            rows=tuple(matches),
+            merger=merger,
             warnings=outcomes.warnings(sources, inbound.public),
             proxy_statuses=outcomes.proxy_statuses(sources),
-            bare={
-                place: Bare(match.key[0], tuple(match.sources))
-                for place, match in enumerate(matches)
-                if match.bare
-            },
             complete=all(source.error is None and not source.truncated for source in sources),
             taken=self._snapshots.clock(),
         )
@@ -164,34 +162,35 @@ class Search:
             sources += map(_rested, resting)
         return sorted(sources, key=lambda source: names.index(source.name))
 
-    async def _matches(
-        self, inbound: Inbound, sources: Sequence[Source], names: Sequence[str]
-    ) -> list[Merged]:
-        level = inbound.resource.level or Level.STUDY
-        merger = Merger(level, inbound.public, tuple(names))
-        matches: list[Merged] = []
+    async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Row | Merged]:
+        """All matches in order. Where things are is learned from them."""
+        matches: list[Row | Merged] = []
         groups = grouped(row for source in sources for row in source.rows)
         for start in range(0, len(groups), _BATCH):
-            for match in map(merger, groups[start : start + _BATCH]):
-                matches.append(match)
-                for name, instances in match.sources.items():
-                    self._locations.learn_row(match.key, name, instances)
+            for group in groups[start : start + _BATCH]:
+                matches.append(group[0] if len(group) == 1 else merger(group))
+                for row in group:
+                    self._locations.learn_row(row.key, row.source, row.instances)
             await asyncio.sleep(0)
         matches.sort(key=lambda match: match.order)
-        if conflicts := sum(match.conflict for match in matches):
+        if conflicts := sum(isinstance(match, Merged) and match.conflict for match in matches):
             CONFLICTS.inc(conflicts)
             logger.warning("%d merged rows have other patients at other archives", conflicts)
         return matches
 
     async def _rows(self, inbound: Inbound, snapshot: Snapshot, places: range) -> list[bytes]:
         """The rows of a page, with modalities found where the archives left them out."""
-        bare = {place: snapshot.bare[place] for place in places if place in snapshot.bare}
+        matches: list[Merged] = []
+        for start in range(places.start, places.stop, _BATCH):
+            matches += map(snapshot.match, range(start, min(start + _BATCH, places.stop)))
+            await asyncio.sleep(0)
+        bare = {match.key: Bare(match.key[0], tuple(match.sources)) for match in matches if match.bare}
         found = await self._modalities.of(inbound, bare.values()) if bare else {}
         return [
-            filled(snapshot.rows[place], modalities)
-            if (study := bare.get(place)) and (modalities := found.get(study))
-            else snapshot.rows[place]
-            for place in places
+            filled(match.body, modalities)
+            if match.bare and (modalities := found.get(bare[match.key]))
+            else match.body
+            for match in matches
         ]
 
 

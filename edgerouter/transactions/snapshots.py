@@ -2,48 +2,49 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from edgerouter.dicomweb.merge import Merged, Merger
+from edgerouter.dicomweb.rows import Row
 
 CAPACITY = 64 << 20  # bytes of all snapshots together
 LIFETIME = 120.0  # seconds a page may still be asked of a snapshot
 YOUNG = 2.0  # seconds a first page is answered from a complete one
-_ROW = 64  # bytes that a row costs beside its own
+_ROW = 400  # bytes that a row costs beside its own
 _EMPTY = 512  # and a snapshot without rows
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
-    """A study whose archives do not say its modalities."""
-
-    study: str
-    sources: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An ordered list of rows (JSON objects) and what has to be said with every page of it.
+    """An ordered list of matches and what has to be said with every page of it.
 
-    `bare` are the studies without modalities, by their place; `complete` says that every source answered
-    and nothing was cut; `taken` is a time of the clock of its Snapshots."""
+    Rows that one source alone has are as it sent them, until a page needs them: `merger` makes them ours.
+    `complete` says that every source answered and nothing was cut; `taken` is a time of the clock of its
+    Snapshots."""
 
-    rows: tuple[bytes, ...]
+    rows: tuple[Row | Merged, ...]
+    merger: Merger
     warnings: tuple[str, ...] = ()
     proxy_statuses: tuple[str, ...] = ()
-    bare: Mapping[int, Bare] = field(default_factory=dict)
     complete: bool = True
     taken: float = 0.0
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.rows)) + _ROW * len(self.rows) + 4 * _ROW * len(self.bare) + _EMPTY
+        return _EMPTY + sum(_ROW + len(row.raw if isinstance(row, Row) else row.body) for row in self.rows)
+
+    def match(self, place: int) -> Merged:
+        """One match, merged."""
+        row = self.rows[place]
+        return self.merger([row]) if isinstance(row, Row) else row
 
 
 class Snapshots:
     """Bounded by bytes, least recently used first out; a snapshot too large to keep is just not kept."""
 
     def __init__(self, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept: OrderedDict[Hashable, Snapshot] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Snapshot, int]] = OrderedDict()
         self._capacity = capacity
         self.clock = clock
         self.bytes = 0
@@ -51,17 +52,18 @@ class Snapshots:
     def put(self, key: Hashable, snapshot: Snapshot) -> None:
         """Keep the snapshot in place of an older one of that key."""
         self._drop(key)
-        if snapshot.size <= self._capacity:
-            self._kept[key] = snapshot
-            self.bytes += snapshot.size
+        size = snapshot.size
+        if size <= self._capacity:
+            self._kept[key] = snapshot, size
+            self.bytes += size
         while self.bytes > self._capacity:
             self._drop(next(iter(self._kept)))
 
     def get(self, key: Hashable, offset: int) -> Snapshot | None:
         """A snapshot that may answer from this offset: a first page wants a young and complete one."""
-        snapshot = self._kept.get(key)
-        if snapshot is None:
+        if key not in self._kept:
             return None
+        snapshot, _ = self._kept[key]
         age = self.clock() - snapshot.taken
         if age >= LIFETIME:
             self._drop(key)
@@ -73,4 +75,4 @@ class Snapshots:
 
     def _drop(self, key: Hashable) -> None:
         if key in self._kept:
-            self.bytes -= self._kept.pop(key).size
+            self.bytes -= self._kept.pop(key)[1]

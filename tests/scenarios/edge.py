@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ async def edge_over(
     `settings` are merged into each upstream's section, None takes a key out; `server` is the server's.
     What passes is kept in the folder `cache`, if one is given."""
     sections = {
-        name: _section(upstream, settings or {})
+        name: _section(upstream, deepcopy(settings or {}))
         for name, upstream in zip(("north", "south", "west"), upstreams, strict=False)
     }
     kept = {"path": str(cache or "none"), "size": "1 GB" if cache else "0 B", "min_free": "0 B"}

@@ -84,6 +84,25 @@ async def test_a_source_that_caps_its_answers_at_a_round_number_and_says_nothing
     assert uids(source) == numbered(250)
 
 
+@pytest.mark.parametrize("shown", [100, 137])
+async def test_what_a_source_once_gave_at_once_is_not_doubted_again(shown: int) -> None:
+    hospital = Hospital("north", studies(*numbered(shown)))
+    federation = Federation(archives(hospital), {}, 1 << 20)
+    for count, asked in ((shown, 1 + (shown == 100)), (100, 1), (200, 2), (200, 1)):
+        hospital.studies = studies(*numbered(count))
+        hospital.asked.clear()
+        (source,) = await federation.ask(inbound(), parse(""), ["north"], 5.0)
+        assert (len(source.rows), len(hospital.asked)) == (count, asked)
+
+
+async def test_a_source_that_caps_is_always_doubted() -> None:
+    hospital = Hospital("north", studies(*numbered(200)), cap=100)
+    federation = Federation(archives(hospital), {}, 1 << 20)
+    for _ in range(2):
+        (source,) = await federation.ask(inbound(), parse(""), ["north"], 5.0)
+        assert len(source.rows) == 200
+
+
 async def test_a_source_that_ignores_limits_gave_all_it_has() -> None:
     hospital = Hospital("north", studies(*numbered(25)), takes_limit=False, takes_offset=False)
 

@@ -11,8 +11,8 @@ import pytest
 from edgerouter.errors import ResponseTimeout
 from edgerouter.transactions import modalities as module
 from edgerouter.transactions.federation import Federation
-from edgerouter.transactions.modalities import Modalities, filled
-from edgerouter.transactions.snapshots import LIFETIME, Bare
+from edgerouter.transactions.modalities import Bare, Modalities, filled
+from edgerouter.transactions.snapshots import LIFETIME
 from edgerouter.upstream.seam import Outbound
 from tests.support.hospital import Hospital, MemoryArchive, Study, studies
 from tests.transactions.ask import archives, inbound

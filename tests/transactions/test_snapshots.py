@@ -1,11 +1,22 @@
 """Lists kept for paging: how long, for whom, and how many bytes of them."""
 
-from edgerouter.transactions.snapshots import LIFETIME, YOUNG, Bare, Snapshot, Snapshots
+import json
+
+from edgerouter.dicomweb.merge import Merged, Merger
+from edgerouter.dicomweb.resource import Level
+from edgerouter.dicomweb.rows import Row
+from edgerouter.transactions.snapshots import LIFETIME, YOUNG, Snapshot, Snapshots
 from tests.transactions.test_locations import Clock
+
+MERGER = Merger(Level.STUDY, "https://edge/dicomweb", ("a", "b"))
+
+
+def row(raw: bytes) -> Row:
+    return Row(("1.2",), raw, "a", "")
 
 
 def taken(clock: Clock, *rows: bytes, complete: bool = True) -> Snapshot:
-    return Snapshot(rows, complete=complete, taken=clock.now)
+    return Snapshot(tuple(map(row, rows)), MERGER, complete=complete, taken=clock.now)
 
 
 def test_later_pages_come_from_the_list_that_the_first_came_from() -> None:
@@ -76,6 +87,13 @@ def test_a_new_list_takes_the_place_of_the_old_one() -> None:
     assert snapshots.bytes == new.size
 
 
-def test_what_is_said_beside_the_rows_counts_too() -> None:
-    assert Snapshot(()).size > 0
-    assert Snapshot((b"{}",), bare={0: Bare("1.2", ("a",))}).size > Snapshot((b"{}",)).size
+def test_a_list_without_rows_counts_too() -> None:
+    assert Snapshot((), MERGER).size > 0
+
+
+def test_a_row_of_one_source_becomes_ours_when_it_is_needed() -> None:
+    merged = Merged(("1.3",), b"{}", "", {"a": 1, "b": 2})
+    snapshot = Snapshot((row(b'{"00080020":{"vr":"DA"}}'), merged), MERGER)
+
+    assert list(json.loads(snapshot.match(0).body)) == ["00080020", "00081190", "0020000D"]
+    assert snapshot.match(1) is merged

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from edgerouter.upstream.folder.index import Counts
 from edgerouter.upstream.folder.landing import sweep
 from edgerouter.upstream.folder.retrieve import Retrieve
 from edgerouter.upstream.folder.scan import INTERVAL, Scanner
-from edgerouter.upstream.folder.search import search
+from edgerouter.upstream.folder.search import MAX_RESULTS, search
 from edgerouter.upstream.folder.store import Store
 from edgerouter.upstream.health import Report, State
 from edgerouter.upstream.limiter import Limiter
@@ -28,6 +29,7 @@ from edgerouter.upstream.seam import Outbound
 
 log = logging.getLogger(__name__)
 
+FOLDER = replace(STANDARD, name="folder", limit_max=MAX_RESULTS, missing_is_206=True)
 PATIENCE = 30.0  # seconds that a request waits for the first scan
 
 
@@ -48,7 +50,7 @@ class FolderArchive:
         patience: float = PATIENCE,
     ) -> None:
         self.name = name
-        self.profile = STANDARD
+        self.profile = FOLDER
         # RFC 6761: no host can have this name, so a link that leaked could lead nowhere.
         self.bases = (f"http://{name}.folder.invalid",)
         self.limiter = Limiter(name, concurrency, patience=patience)

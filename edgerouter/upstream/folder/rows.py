@@ -47,6 +47,7 @@ _COUNTED = {
     Level.INSTANCE: frozenset[str](),
 }
 _OWN = frozenset({RETRIEVE_URL, AVAILABILITY})
+_ARCHIVE = _OWN | _OF_STUDY | {SERIES_INSTANCES}
 _PATH = (("studies", STUDY_UID), ("series", SERIES_UID), ("instances", INSTANCE_UID))
 _LEVELS = tuple(Level)
 _decoder = msgspec.json.Decoder(Row)
@@ -99,12 +100,29 @@ def plan(base: str, resource: Resource, query: SearchQuery) -> Plan:
     )
 
 
-def row(plan: Plan, texts: Texts, candidate: Candidate, study: Candidate | None) -> Row:
-    """All that is known of a candidate; `study` is its study, where the plan needs that."""
+def row(
+    plan: Plan,
+    texts: Texts,
+    candidate: Candidate,
+    study: Candidate | None,
+    wanted: frozenset[str] | None = None,
+) -> Row:
+    """What is known of a candidate; `study` is its study, where the plan needs that.
+
+    With `wanted`, these tags are known if there is anything to know, and others need not be."""
     parts = {Level.STUDY: texts.study_row, Level.SERIES: texts.series_row, Level.INSTANCE: texts.instance_row}
     found = _decoder.decode(texts.attributes) if plan.needs_attributes else {}
     for level in plan.reach:
-        found |= _decoder.decode(parts[level])
+        if wanted is None or not wanted.isdisjoint(_TOLD[level]):
+            found |= _decoder.decode(parts[level])
+    if wanted is None or not wanted.isdisjoint(_ARCHIVE):
+        found |= _archived(plan, texts, candidate, study)
+    return found
+
+
+def _archived(plan: Plan, texts: Texts, candidate: Candidate, study: Candidate | None) -> Row:
+    """What only the archive knows."""
+    found: Row = {AVAILABILITY: _attribute("CS", "ONLINE")}
     whole = candidate if plan.level is Level.STUDY else study
     if whole:
         found[MODALITIES] = _attribute("CS", *whole.modalities)
@@ -112,11 +130,10 @@ def row(plan: Plan, texts: Texts, candidate: Candidate, study: Candidate | None)
         found[STUDY_INSTANCES] = _attribute("IS", whole.instances)
     if plan.level is Level.SERIES:
         found[SERIES_INSTANCES] = _attribute("IS", candidate.instances)
-    path = "".join(f"/{word}/{_uid(found[tag])}" for word, tag in _PATH[: len(plan.reach)])
-    return found | {
-        RETRIEVE_URL: _attribute("UR", plan.base + path),
-        AVAILABILITY: _attribute("CS", "ONLINE"),
-    }
+    parts = (texts.study_row, texts.series_row, texts.instance_row)[: len(plan.reach)]
+    named = ((word, _decoder.decode(part)[tag]) for (word, tag), part in zip(_PATH, parts, strict=False))
+    path = "".join(f"/{word}/{_uid(attribute)}" for word, attribute in named)
+    return found | {RETRIEVE_URL: _attribute("UR", plan.base + path)}
 
 
 def shown(plan: Plan, row: Row) -> bytes:

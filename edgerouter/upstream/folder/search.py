@@ -1,6 +1,7 @@
 """Search over a folder (PS3.18 §10.6): what matches, in one fixed order, and the page that is asked for."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,8 +40,12 @@ _UIDS: dict[tuple[str, ...], str] = {
     (INSTANCE_UID,): "instance",
 }
 
-Test = Callable[[Row], bool]
-Studies = dict[str, Candidate]
+
+class Test(NamedTuple):
+    """What rows have to pass; it looks at `tags` only."""
+
+    tags: frozenset[str]
+    passes: Callable[[Row], bool]
 
 
 async def search(holdings: Holdings, outbound: Outbound, resource: Resource) -> FolderAnswer:
@@ -82,13 +87,13 @@ def _test(matches: Sequence[Match], asked: SearchQuery) -> Test | None:
         matcher = Matcher(keys, fuzzy=bool(asked.fuzzymatching))
     except InvalidKey as error:
         raise BadRequest(str(error)) from None
-    tags = {TIMEZONE_OFFSET, *(match.attribute.path[0] for match in matches)}
+    tags = frozenset({TIMEZONE_OFFSET, *(match.attribute.path[0] for match in matches)})
 
     def passes(row: Row) -> bool:
         values = {tag: msgspec.json.decode(row[tag]) for tag in tags if tag in row}
         return matcher(values) and all(_is_empty(values, match.attribute.path) for match in blank)
 
-    return passes
+    return Test(tags, passes)
 
 
 def _is_empty(values: dict[str, dict[str, object]], path: Sequence[str]) -> bool:
@@ -109,19 +114,22 @@ async def _matching(
 
 
 def _passing(index: Index, planned: Plan, batch: Sequence[Candidate], test: Test) -> list[Candidate]:
-    return [candidate for candidate, row in _rows(index, planned, batch) if test(row)]
+    found = _rows(index, planned, batch, test.tags)
+    return [candidate for candidate, row in found if test.passes(row)]
 
 
 def _shown(index: Index, planned: Plan, batch: Sequence[Candidate]) -> list[bytes]:
     return [shown(planned, row) for _, row in _rows(index, planned, batch)]
 
 
-def _rows(index: Index, planned: Plan, batch: Sequence[Candidate]) -> Iterator[tuple[Candidate, Row]]:
-    """The candidates whose files are still known, with all that their rows may tell."""
-    studies: Studies = index.studies({one.study for one in batch}) if planned.needs_study else {}
+def _rows(
+    index: Index, planned: Plan, batch: Sequence[Candidate], wanted: frozenset[str] | None = None
+) -> Iterator[tuple[Candidate, Row]]:
+    """The candidates whose files are still known, with all that their rows may tell, or what is wanted."""
+    studies = index.studies({one.study for one in batch}) if planned.needs_study else {}
     for candidate, texts in zip(batch, index.texts(one.id for one in batch), strict=True):
         if texts is not None:
-            yield candidate, row(planned, texts, candidate, studies.get(candidate.study))
+            yield candidate, row(planned, texts, candidate, studies.get(candidate.study), wanted)
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:

@@ -146,6 +146,12 @@ async def test_the_process_is_given_no_secrets_and_ends_with_us(
     assert process.returncode is not None
 
 
+@pytest.mark.parametrize("cut", [b"", b"\1\0", b"\4\0\0\0abc"])
+def test_half_a_message_is_none(cut: bytes) -> None:
+    with pytest.raises(EOFError):
+        module._message(BytesIO(cut))
+
+
 def test_the_process_ends_when_nobody_asks_any_more() -> None:
     requests, answers = BytesIO(), BytesIO()
     request = msgspec.msgpack.encode(ToXml(b"{}"))

@@ -9,6 +9,7 @@ import pytest
 
 from edgerouter.errors import ConnectError, ResponseTimeout
 from edgerouter.upstream.folder.index import Counts, Index
+from edgerouter.upstream.folder.walk import Walk
 from edgerouter.upstream.health import State
 from tests.upstream.folder.embedded import ask, dicom, embedded, rows, values
 
@@ -153,3 +154,15 @@ async def test_folders_that_cannot_be_read_keep_what_was_known_of_them(
 
         assert sorted(values(await rows(archive, "/studies"), UIDS)) == ["1.1", "1.2"]
     assert "some of its folders cannot be read" in caplog.text
+
+
+async def test_more_files_than_can_be_served_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edgerouter.upstream.folder.scan.MAX_FILES", 1)
+    monkeypatch.setattr("edgerouter.upstream.folder.scan.Walk", lambda root: Walk(root, most=1))
+    (tmp_path / "a").write_bytes(dicom("1.1"))
+    (tmp_path / "b").write_bytes(dicom("1.2"))
+    async with embedded(tmp_path) as archive:
+        assert values(await rows(archive, "/studies"), UIDS) == ["1.1"]
+    assert "only its first 1 files are served" in caplog.text

@@ -18,6 +18,9 @@ STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 BASE = "http://usb-stick.folder.invalid"
 
 
+NO_NUMBER = "NumberOfStudyRelatedSeries=many"
+
+
 def request(step: str) -> Dataset:
     item = Dataset()
     item.ScheduledProcedureStepID, item.RequestedProcedureID = step, "R" + step
@@ -99,6 +102,8 @@ async def archive(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fol
         ("/studies/1/series", "SeriesInstanceUID=1.2", "1.2"),
         ("/studies/1/series", "RequestAttributesSequence.ScheduledProcedureStepID=2", "1.1"),
         ("/studies/1/series", "00400275.00400009=2&00400275.00401001=R1", ""),  # not in one item
+        ("/studies/1/series", "00400275.00400009=%22%22&emptyvaluematching=true", "1.2"),
+        ("/studies/1/series", "00400275.0040A370=%22%22&emptyvaluematching=true", "1.2 1.1"),
         ("/studies/9/series", "", ""),
         ("/series", "InstitutionName=East", "2.1"),
         ("/series", "PatientID=P1&Modality=SR", "1.2"),
@@ -118,7 +123,7 @@ async def test_a_key_finds_what_it_matches(archive: FolderArchive, path: str, qu
 
 @pytest.mark.parametrize(
     "query",
-    ["StudyDate=99", "StudyDate=-", "StudyInstanceUID=x", "limit=x", "StudyID=1&StudyID=2", "a=%"],
+    ["StudyDate=99", "StudyDate=-", "StudyInstanceUID=x", "limit=x", "StudyID=1&StudyID=2", "a=%", NO_NUMBER],
 )
 async def test_what_cannot_be_a_key_is_refused(archive: FolderArchive, query: str) -> None:
     assert (await ask(archive, "/studies", query, DICOM_JSON)).status == 400

@@ -55,7 +55,7 @@ class Door:
         route = self._route(request, inbound)
         try:
             async with connection_of(scope).while_here():
-                reply = await self._service.answer(inbound, route.upstreams)
+                reply = await self._service.answer(inbound, route)
             if request.transaction is Transaction.STORE and not body.consumed:
                 reply.close = True
             await self._send(reply, scope, send, request.transaction, began)

@@ -1,15 +1,17 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import MethodNotAllowed, NotFound, RequestError
 from edgerouter.http.reply import Reply
+from edgerouter.routing.router import Route
 from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.relay import relay
+from edgerouter.transactions.scatter import scatter
 from edgerouter.transactions.store import store
 from edgerouter.upstream.seam import Archive
 
@@ -33,20 +35,21 @@ class Service:
         self._box = box
         self._max_rows = max_search_answer
 
-    async def answer(self, inbound: Inbound, upstreams: Sequence[str]) -> Reply:
-        """The reply to one request that may be answered by these upstreams only.
-
-        Raises errors.RouterError."""
+    async def answer(self, inbound: Inbound, route: Route) -> Reply:
+        """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""
         if inbound.transaction is Transaction.CAPABILITIES:
             return capabilities(inbound)
-        archive = self._choose(inbound, upstreams)
+        if route.sorting:
+            return await scatter(inbound, route.sorting, self._archives, self._box)
+        archive = self._choose(inbound, route)
         if inbound.transaction is Transaction.STORE:
             return await store(inbound, archive, self._box)
         return await relay(inbound, archive, self._box, self._max_rows)
 
-    def _choose(self, inbound: Inbound, upstreams: Sequence[str]) -> Upstream:
+    def _choose(self, inbound: Inbound, route: Route) -> Upstream:
         """The first healthy upstream that takes the transaction; a lone sick one is still asked."""
-        able = [archive for name in upstreams if (archive := self._archives[name]).takes(inbound.transaction)]
+        archives = (self._archives[name] for name in route.upstreams)
+        able = [archive for archive in archives if archive.takes(inbound.transaction)]
         if inbound.resource.kind is Kind.TOKEN:
             sealed = self._box.open(inbound.resource.tail.removeprefix("bulkdata/"))
             able = [archive for archive in able if sealed and archive.name == sealed[0]]

@@ -71,7 +71,7 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
     if 300 <= answer.status < 400:
         raise ProtocolError("The upstream redirects an upload.", upstream=links.upstream)
     try:
-        media, body = await _module(answer, links)
+        media, body = await _mapped_module(answer, links)
     except Cut:
         check_status(answer, links)  # a refusal is one even where its reasons got lost
         raise
@@ -85,23 +85,29 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
     return Reply(answer.status, fields, body, length=len(body))
 
 
-async def _module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
-    """The Store Instances Response Module with its links mapped, and its media type; empty if there is
-    none. Raises Cut when it is malformed or breaks off."""
+async def module_of(answer: Answer, upstream: str) -> tuple[str, bytes]:
+    """The Store Instances Response Module of an upstream's answer as it came, and its media type as
+    media.JSON or XML; empty when there is none. Raises Cut when it breaks off."""
     labelled = answer.fields.get("content-type")
     media = parse(labelled or "")
     if labelled and (media is None or media.essence not in _MODULES):
         return "", b""
-    body = await whole(decoded(answer, links.upstream), MAX_ANSWER, links.upstream)
+    body = await whole(decoded(answer, upstream), MAX_ANSWER, upstream)
     essence = media.essence if media else _sniffed(body)
-    if not body or not essence:
+    return (_MODULES[essence][0], body) if body and essence else ("", b"")
+
+
+async def _mapped_module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
+    """The module with its links mapped, and its media type; raises Cut when it is malformed or broken off."""
+    media, body = await module_of(answer, links.upstream)
+    if not body:
         return "", b""
-    ours, mapped = _MODULES[essence]
+    _, mapped = _MODULES[media]
     with faults_of(links.upstream):
         if len(body) <= PIECE:
-            return ours, mapped(body, links.map_here)
+            return media, mapped(body, links.map_here)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
-        return ours, await asyncio.to_thread(mapped, body, links.map_here)
+        return media, await asyncio.to_thread(mapped, body, links.map_here)
 
 
 def _sniffed(body: bytes) -> str:

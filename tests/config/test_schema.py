@@ -42,7 +42,7 @@ def test_every_top_level_key_is_there() -> None:
 
 def test_a_key_that_is_not_available_is_not_in_the_schema() -> None:
     assert not {"cache", "spool"} & set(config_schema()["properties"])
-    assert "dataset" not in rules_schema()["$defs"]["Match"]["properties"]
+    assert "identity" not in rules_schema()["$defs"]["Match"]["properties"]
 
 
 def test_a_list_of_one_may_be_written_without_brackets() -> None:

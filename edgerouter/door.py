@@ -114,7 +114,8 @@ class Door:
             public=public,
             request_id=scope["state"].get("request_id", ""),
             body=body if storing else None,
-            body_length=body.length if storing else None,
+            # RFC 9112 §6.3: without either field there is no content.
+            body_length=body.length if "transfer-encoding" in fields else body.length or 0,
             via=scope["state"].get("via", ""),
         )
         return inbound, body

@@ -116,11 +116,11 @@ class Opening:
             )
         root, theirs = parsed
         media, syntax = self._root(root)
-        if not any(wish.multipart for wish in self.wanted):
-            given, body = await unpacked(chunks, theirs, upstream)
-            kept = given.only(("content-type", "content-encoding", "content-location"))
-            return Envelope(body, _labelled(kept, part_content_type(media, syntax)))
         parcel = Parcel(new_boundary(), part_content_type(media, syntax), self.links, self._documents())
+        if parcel.documents is None and not any(wish.multipart for wish in self.wanted):
+            given, body = await unpacked(chunks, theirs, upstream)
+            # Chunked: its length would be met before its delimiter was seen.
+            return Envelope(body, parcel.fields(given).without("content-length"))
         fields = Fields([("content-type", multipart_content_type(media, parcel.boundary, syntax))])
         # The closing boundary, not the connection, proves that it is whole: so it may leave chunked.
         envelope = Envelope(repacked(chunks, theirs, parcel), fields)
@@ -175,7 +175,3 @@ class Opening:
             envelope.body = gzipped(envelope.body)
             envelope.fields = envelope.fields.set("content-encoding", "gzip")
         return envelope
-
-
-def _labelled(fields: Fields, label: str) -> Fields:
-    return fields if "content-type" in fields else fields.set("content-type", label)

@@ -15,8 +15,8 @@ class Inbound:
     """A routed request: what is asked, by whom, and under which public base URL answers must point back.
 
     `query` is the raw query string, checked but not decoded. `public` has no trailing slash.
-    `body_length` is Content-Length, None when the body is chunked or absent. `via` is what a request to
-    an upstream says of the way so far, "" when nobody watches for loops.
+    `body_length` is the number of bytes of the body, None when it is chunked. `via` is what a request to an
+    upstream says of the way so far, "" when nobody watches for loops.
     """
 
     method: str

@@ -93,6 +93,9 @@ async def repacked(chunks: Bytes, theirs: str, parcel: Parcel) -> Bytes:
                         yield out
     with faults_of(upstream):
         reader.close()
+        if not reader.parts and not parcel.documents:
+            # A search in XML may find nothing; of what was to be retrieved there is at least one.
+            raise MultipartError("the body has no part")
     yield closing(parcel.boundary)
 
 

@@ -133,7 +133,8 @@ class HttpArchive:
     def _request(self, outbound: Outbound) -> httpx.Request:
         url = self._target(outbound)
         fields = outbound.fields.without(*_OWN)
-        fields = fields.set("via", ", ".join([*fields.all("via"), VIA]))
+        if "via" not in fields:  # else the caller has told the whole way, us included
+            fields = fields.set("via", VIA)
         fields = fields.set("user-agent", f"edgerouter/{__version__}")
         if "accept-encoding" not in fields:
             fields = fields.set("accept-encoding", "identity")

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from edgerouter.app import build, limits
-from edgerouter.config import load
+from edgerouter.config import Config, load
 from edgerouter.upstream.archive import HttpArchive
 from tests.support.listening import Edge as Listening
 from tests.support.listening import listening
@@ -147,19 +147,12 @@ async def edge_over(
 ) -> AsyncIterator[Edge]:
     """The router over upstreams named north, south, …, whose DICOMweb root is `/dw` and WADO-URI `/wado`.
 
-    `settings` are merged into each upstream's section, `server` is the server's section."""
+    `settings` are merged into each upstream's section, None takes a key out; `server` is the server's."""
     sections = {
         name: _section(upstream, settings or {})
         for name, upstream in zip(("north", "south", "west"), upstreams, strict=False)
     }
-    document: dict[str, Any] = {"server": dict(server or {}), "upstreams": sections}
-    with tempfile.TemporaryDirectory(prefix="edge") as folder:
-        if rules:
-            document["rules"] = ["rules.yaml"]
-            Path(folder, "rules.yaml").write_text(yaml.safe_dump({"rules": list(rules)}))
-        file = Path(folder, "edgerouter.yaml")
-        file.write_text(yaml.safe_dump(document))
-        config = load(file)
+    config = _loaded({"server": dict(server or {}), "upstreams": sections}, rules)
     app = build(config)
     async with (
         app.router.lifespan_context(app),
@@ -170,10 +163,20 @@ async def edge_over(
         await edge.nothing_left_over()
 
 
+def _loaded(document: dict[str, Any], rules: Sequence[Mapping[str, Any]]) -> Config:
+    with tempfile.TemporaryDirectory(prefix="edge") as folder:
+        if rules:
+            document["rules"] = ["rules.yaml"]
+            Path(folder, "rules.yaml").write_text(yaml.safe_dump({"rules": list(rules)}))
+        file = Path(folder, "edgerouter.yaml")
+        file.write_text(yaml.safe_dump(document))
+        return load(file)
+
+
 def _section(upstream: ScriptedUpstream | str, settings: Mapping[str, Any]) -> dict[str, Any]:
     url = upstream if isinstance(upstream, str) else upstream.url
     own = {"url": f"{url}/dw", "wado_uri_url": f"{url}/wado", "aliases": ["http://pacs.internal:8042/dw"]}
-    return {**own, **settings}
+    return {key: value for key, value in {**own, **settings}.items() if value is not None}
 
 
 def answering(*steps: Step) -> ScriptedUpstream:

@@ -120,7 +120,7 @@ async def test_an_unlabelled_part_is_labelled_by_its_envelope() -> None:
         label = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
         assert [part.fields["content-type"] for part in reply.parts] == [label, "image/jls"]
         assert (reply.get("content-type") or "").startswith(
-            'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1; boundary='
+            f"{OCTETS}; transfer-syntax=1.2.840.10008.1.2.1; boundary="
         )
 
 

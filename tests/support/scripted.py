@@ -221,7 +221,7 @@ class _Connection:
         if request.whole:
             return
         if request.get("transfer-encoding") == "chunked":
-            while size := int(self._record(await self.reader.readline()), 16):
+            while size := int(self._record(await self.reader.readuntil(b"\n")), 16):
                 await self._take(request, size)
                 self._record(await self.reader.readexactly(2))
             self._record(await self.reader.readexactly(2))

@@ -36,6 +36,7 @@ class Leg:
 
     def __init__(self, inbound: Inbound, archive: Archive, box: TokenBox, boundary: str) -> None:
         self.name = archive.name
+        self.instances: list[Instance] = []  # what it was sent, in order: for `told`
         self._archive = archive
         self._task: asyncio.Task[None] | None = None
         self._error: RouterError | None = None
@@ -45,6 +46,7 @@ class Leg:
         self._pieces: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(1)
         self._complete = False
         self._closed = False
+        self._fed = 0.0
         self._outbound = self._request(inbound, boundary)
         self._links = LinkMap(archive.name, archive.bases, inbound.public, box, archive.url(self._outbound))
 
@@ -61,6 +63,12 @@ class Leg:
         """Add to the body; waits until the upstream has taken what was put before."""
         if not self._closed:
             await self._pieces.put((data, last))
+        self._fed = asyncio.get_running_loop().time()
+
+    @property
+    def idle(self) -> float:
+        """Seconds since something was put."""
+        return asyncio.get_running_loop().time() - self._fed
 
     @property
     def trouble(self) -> str:
@@ -81,13 +89,13 @@ class Leg:
         finally:
             self._close()
 
-    def told(self, instances: list[Instance]) -> TargetAnswer:
-        """What became of the instances sent; to be asked when the group has ended."""
+    def told(self) -> TargetAnswer:
+        """What became of its instances; to be asked when the group has ended."""
         response = self._response
         if self._status in _FULL and not self._told:
-            failed = (StoreOutcome(*instance, failure=OUT_OF_RESOURCES) for instance in instances)
+            failed = (StoreOutcome(*instance, failure=OUT_OF_RESOURCES) for instance in self.instances)
             response = StoreResponse(tuple(failed))
-        return TargetAnswer(self._status, tuple(instances), response)
+        return TargetAnswer(self._status, tuple(self.instances), response)
 
     @property
     def _told(self) -> bool:

@@ -34,13 +34,31 @@ class Splitter:
         self._held: bytearray | None = None  # the current part, until it is
         self._due = 0
 
-    def feed(self, data: bytes) -> list[Piece]:
-        """What these bytes add to which body. Raises RequestError for an upload that is none."""
-        return _runs(piece for event in self._parts.feed(data) for piece in self._taken(event))
+    def read(self, data: bytes) -> list[Event]:
+        """What these bytes are, to be `sorted` before the next; raises RequestError for what is no upload."""
+        return self._parts.feed(data)
+
+    def looks_into(self, events: Iterable[Event]) -> bool:
+        """Whether sorting these means to read heads, which takes a while and may be done in a thread."""
+        return self._held is not None or any(isinstance(event, PartBegin) for event in events)
+
+    def sorted(self, events: Iterable[Event]) -> list[Piece]:
+        """What they add to which body."""
+        return _runs(piece for event in events for piece in self._taken(event))
+
+    @property
+    def current(self) -> str | None:
+        """The upstream that the last part that was placed went to, or is going to."""
+        return self._upstream
+
+    def end(self, upstream: str) -> bytes:
+        """The end of a body that is not `current`; its next part begins another one."""
+        del self._begun[upstream]
+        return closing(self._boundary)
 
     def close(self) -> list[Piece]:
         """The end of every body begun, one piece for each; raises RequestError when there may be none yet."""
-        rest = [piece for event in self._parts.close() for piece in self._taken(event)]
+        rest = self.sorted(self._parts.close())
         return _runs([*rest, *((upstream, closing(self._boundary)) for upstream in self._begun)])
 
     def _taken(self, event: Event) -> list[Piece]:

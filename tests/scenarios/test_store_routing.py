@@ -235,7 +235,14 @@ async def test_what_rules_cannot_look_into_is_refused_before_anybody_is_asked(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", upload(), b"--edge--\r\n", b"no boundary at all" * 99, upload(CT1)[:-9], upload(closing=False)],
+    [
+        b"",
+        upload(),
+        b"--edge--\r\n",
+        b"no boundary at all" * 99,
+        upload(CT1)[:-9],
+        upload(CT1, closing=False),
+    ],
 )
 async def test_an_upload_that_is_none_is_refused(body: bytes) -> None:
     async with two() as (edge, north, south):

@@ -2,21 +2,25 @@
 and what is not whole is whole nowhere."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.scenarios.edge import IMPATIENT, JSON, PUBLIC, edge_over
+from edgerouter.transactions import scatter
+from tests.scenarios.edge import IMPATIENT, JSON, PUBLIC, Edge, edge_over
 from tests.scenarios.edge import Reply as Received
 from tests.scenarios.uploads import (
-    PART,
     TYPE,
     Shelf,
     failures_in,
+    files_of,
     instance,
     received,
     store,
     stored_in,
+    told,
     upload,
 )
 from tests.support.raw_client import RawClient, request
@@ -147,7 +151,7 @@ async def test_an_archive_that_gives_up_half_way_holds_nobody_up(steps: list[Ste
 
 
 async def test_a_refusal_with_reasons_counts_before_the_upload_is_whole() -> None:
-    reasons = b'{"00081198": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["2.1"]}, "00081197": {"vr": "US", "Value": [43264]}}]}}'
+    reasons = json.dumps(told("http://x", ["2.1"], {"2.1": 43264})).encode()
     async with (
         ScriptedUpstream(Shelf()) as north,
         at_once(Reply(409, reasons, [("Content-Type", JSON)])) as south,
@@ -170,54 +174,66 @@ async def test_an_archive_may_answer_as_soon_as_it_saw_the_closing_boundary() ->
         assert (await store(edge, upload(CT1, CT2))).status == 200
 
 
-@pytest.mark.parametrize("leave", [RawClient.reset, RawClient.close], ids=["RST", "FIN"])
-async def test_a_client_that_leaves_leaves_no_whole_upload_anywhere(leave: object) -> None:
-    seen_by = {"north": asyncio.Event(), "south": asyncio.Event()}
+class Watch:
+    """An archive that tells when an upload begins, and takes it in."""
 
-    def watch(name: str) -> ScriptedUpstream:
-        return ScriptedUpstream(lambda seen: [Note(seen_by[name].set), Body(), Reply()], early=True)
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
 
-    body = upload(CT1, MR1, CT2)
-    async with watch("north") as north, watch("south") as south, edge_over(north, south, rules=RULES) as edge:
+    def __call__(self, seen: Seen) -> list[Step]:
+        return [Note(self.begun.set), Body(), Reply()]
+
+
+@asynccontextmanager
+async def begun(body: bytes, at: int) -> AsyncIterator[tuple[Edge, RawClient, Sequence[ScriptedUpstream]]]:
+    """An upload sent up to `at`, and both archives have begun to receive it; in the end none has it whole."""
+    watches = Watch(), Watch()
+    async with (
+        ScriptedUpstream(watches[0], early=True) as north,
+        ScriptedUpstream(watches[1], early=True) as south,
+        edge_over(north, south, rules=RULES, server={"limits": {"max_body": "300 KB"}}) as edge,
+    ):
         async with RawClient(edge.port) as client:
-            whole = request("/dicomweb/studies", method="POST", fields=POST, body=body)
-            await client.send(whole[:-2])
-            await seen_by["north"].wait()
-            await seen_by["south"].wait()
-            leave(client)  # type: ignore[operator]
+            head = request(
+                "/dicomweb/studies", method="POST", fields=[*POST, ("Transfer-Encoding", "chunked")]
+            )
+            await client.send(head + b"%x\r\n%b" % (len(body), body[:at]))
+            for watch in watches:
+                await watch.begun.wait()
+            yield edge, client, (north, south)
         await edge.nothing_left_over()
-
         for upstream in (north, south):
             assert [seen.whole for seen in upstream.requests] == [False]
             assert b"--\r\n" not in upstream.wire[0]
 
 
+@pytest.mark.parametrize("leave", [RawClient.reset, RawClient.close], ids=["RST", "FIN"])
+async def test_a_client_that_leaves_leaves_no_whole_upload_anywhere(
+    leave: Callable[[RawClient], None],
+) -> None:
+    body = upload(CT1, MR1, CT2)
+    async with begun(body, len(body) - 2) as (_, client, _):
+        leave(client)
+
+
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("end", "status"),
     [
-        (upload(CT1, MR1, closing=False), 400),
-        (upload(CT1, MR1) + b"x" * 5000, 400),
-        (upload(CT1, MR1)[:-4] + b"\r\nContent-Length: 5\r\n\r\nhi\r\n--edge--\r\n", 400),
-        (upload(CT1, MR1, instance("9.9", "CT", pixels=400_000)), 413),
+        (b"", 400),
+        (b"\r\n--edge--\r\n" + b"x" * 5000, 400),
+        (b"\r\n--edge\r\nContent-Length: 5\r\n\r\nhi\r\n--edge--\r\n", 400),
+        (b"\r\n--edge\r\n\r\n" + instance("9.9", "CT", pixels=400_000), 413),
     ],
     ids=["no closing boundary", "long epilogue", "a length that lies", "too large"],
 )
-async def test_an_upload_that_goes_wrong_half_way_is_whole_nowhere(body: bytes, status: int) -> None:
-    async with (
-        ScriptedUpstream(Shelf()) as north,
-        ScriptedUpstream(Shelf()) as south,
-        edge_over(north, south, rules=RULES, server={"limits": {"max_body": "300 KB"}}) as edge,
-    ):
-        async with RawClient(edge.port) as client:
-            head = request("/dicomweb/studies", method="POST", fields=[*POST, ("Transfer-Encoding", "chunked")])
-            await client.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
-            reply = Received(await client.response("POST"))
+async def test_an_upload_that_goes_wrong_half_way_is_whole_nowhere(end: bytes, status: int) -> None:
+    body = upload(CT1, MR1, closing=False)
+    async with begun(body + end, len(body)) as (_, client, _):
+        await client.send(end + b"\r\n0\r\n\r\n")
+        reply = Received(await client.response("POST"))
 
         reply.problem(status)
         assert reply.get("connection") == "close"
-        await edge.nothing_left_over()
-        for upstream in (north, south):
-            assert [seen.whole for seen in upstream.requests] == [False]
 
 
 async def test_an_upload_of_too_many_parts_is_refused() -> None:
@@ -235,11 +251,11 @@ async def test_an_upload_of_too_many_parts_is_refused() -> None:
 
 async def test_the_slowest_archive_sets_the_pace_and_nothing_piles_up() -> None:
     """What one does not take is not read from the client, so that another has to wait for what is behind."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
+    reached, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(Shelf):
-        def __call__(self, seen: Seen) -> Iterable[Step]:  # type: ignore[override]
-            yield Note(begun.set)
+        def __call__(self, seen: Seen) -> Iterator[Step]:
+            yield Note(reached.set)
             yield Wait(go_on)
             yield Body()
             yield from super().__call__(seen)
@@ -252,7 +268,7 @@ async def test_the_slowest_archive_sets_the_pace_and_nothing_piles_up() -> None:
         asyncio.TaskGroup() as group,
     ):
         storing = group.create_task(store(edge, upload(CT1, large, CT2)))
-        await begun.wait()
+        await reached.wait()
         done, _ = await asyncio.wait([storing], timeout=0.5)
         [share] = north.requests
         assert (done, share.whole, CT2 in share.body) == (set(), False, False)
@@ -261,3 +277,35 @@ async def test_the_slowest_archive_sets_the_pace_and_nothing_piles_up() -> None:
 
         assert (reply.status, len(stored_in(reply))) == (200, 3)
         assert (received(north), received(south)) == ([CT1, CT2], [large])
+
+
+async def test_a_request_that_would_wait_too_long_is_completed_and_another_takes_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Archives give up a request that says nothing while everything goes to another one."""
+    monkeypatch.setattr(scatter, "IDLE", -1.0)
+    stored = asyncio.Event()
+
+    class Telling(Shelf):
+        def __call__(self, seen: Seen) -> Iterator[Step]:
+            yield from super().__call__(seen)
+            yield Note(stored.set)
+
+    first, last = upload(CT1, MR1, closing=False), upload(CT2)
+    async with (
+        ScriptedUpstream(Telling()) as north,
+        ScriptedUpstream(Shelf()) as south,
+        edge_over(north, south, rules=RULES) as edge,
+    ):
+        async with RawClient(edge.port) as client:
+            head = request(
+                "/dicomweb/studies", method="POST", fields=[*POST, ("Transfer-Encoding", "chunked")]
+            )
+            await client.send(head + b"%x\r\n%b\r\n" % (len(first), first))
+            await stored.wait()
+            await client.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last))
+            reply = Received(await client.response("POST"))
+
+        assert (reply.status, len(stored_in(reply))) == (200, 3)
+        assert [files_of(seen) for seen in north.requests] == [[CT1], [CT2]]
+        assert [files_of(seen) for seen in south.requests] == [[MR1]]

@@ -56,8 +56,6 @@ class Door:
         try:
             async with connection_of(scope).while_here():
                 reply = await self._service.answer(inbound, route)
-            if request.transaction is Transaction.STORE and not body.consumed:
-                reply.close = True
             await self._send(reply, scope, send, request.transaction, began)
         finally:
             metrics.RECEIVED_BYTES.labels(request.transaction).inc(body.size)

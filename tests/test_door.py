@@ -9,7 +9,7 @@ import pytest
 
 from edgerouter import metrics
 from tests.scenarios.edge import DICOM, IMPATIENT, JSON, answering, edge_over, multipart, related
-from tests.scenarios.test_store import STORED, TYPE, upload
+from tests.scenarios.uploads import STORED, TYPE, upload
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Close, Reply, ScriptedUpstream, Seen, Send, Step, Wait
 

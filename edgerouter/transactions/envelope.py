@@ -36,6 +36,8 @@ from edgerouter.transactions.row import RowDocument, row_links
 from edgerouter.upstream.seam import Answer, Framing
 
 _DATASETS = (Kind.COLLECTION, Kind.METADATA)
+# What is one thing and may stand in an envelope all the same; a rendition in one is several pictures.
+_SINGLE = (Kind.DICOM, Kind.FRAMES, Kind.BULKDATA, Kind.TOKEN)
 
 
 @dataclass(slots=True)
@@ -117,7 +119,8 @@ class Opening:
         root, theirs = parsed
         media, syntax = self._root(root)
         parcel = Parcel(new_boundary(), part_content_type(media, syntax), self.links, self._documents())
-        if parcel.documents is None and not any(wish.multipart for wish in self.wanted):
+        single = self.inbound.resource.kind in _SINGLE
+        if single and not any(wish.multipart for wish in self.wanted):
             given, body = await unpacked(chunks, theirs, upstream)
             # Chunked: its length would be met before its delimiter was seen.
             return Envelope(body, parcel.fields(given).without("content-length"))

@@ -75,7 +75,7 @@ class Leg:
         """Why there is no word of its instances, for people; "" when there is."""
         if self._error:
             return self._error.detail
-        return "" if self._told else f"The archive answered with status {self._status}."
+        return "" if self._response else f"The archive answered with status {self._status}."
 
     async def _run(self) -> None:
         try:
@@ -92,15 +92,10 @@ class Leg:
     def told(self) -> TargetAnswer:
         """What became of its instances; to be asked when the group has ended."""
         response = self._response
-        if self._status in _FULL and not self._told:
+        if response is None and self._status in _FULL:
             failed = (StoreOutcome(*instance, failure=OUT_OF_RESOURCES) for instance in self.instances)
             response = StoreResponse(tuple(failed))
         return TargetAnswer(self._status, tuple(self.instances), response)
-
-    @property
-    def _told(self) -> bool:
-        """Whether the upstream said anything of any instance."""
-        return self._response is not None and bool(self._response.outcomes)
 
     def _request(self, inbound: Inbound, boundary: str) -> Outbound:
         resource = inbound.resource
@@ -122,7 +117,7 @@ class Leg:
             self._pieces.get_nowait()
 
     async def _read(self, answer: Answer) -> StoreResponse | None:
-        """The module with our links, None when a refusal comes without; raises UpstreamError."""
+        """What it says of instances, with our links; None when it only refuses. Raises UpstreamError."""
         if 300 <= answer.status < 400:
             raise ProtocolError("The upstream redirects an upload.", upstream=self.name)
         if answer.status < 300 and not self._complete:
@@ -139,14 +134,16 @@ class Leg:
             raise ProtocolError(what, upstream=self.name)
         return response
 
-    async def _parsed(self, media: str, body: bytes) -> StoreResponse:
+    async def _parsed(self, media: str, body: bytes) -> StoreResponse | None:
         if len(body) <= PIECE:
             return self._mapped(media, body)
         return await asyncio.to_thread(self._mapped, media, body)
 
-    def _mapped(self, media: str, body: bytes) -> StoreResponse:
+    def _mapped(self, media: str, body: bytes) -> StoreResponse | None:
         with faults_of(self.name):
             response = read_store_response(body, media)
+        if not response.outcomes:
+            return None
         map_url = self._links.map_here
         outcomes = tuple(
             replace(each, retrieve_url=map_url(each.retrieve_url)) if each.retrieve_url else each

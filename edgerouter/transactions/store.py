@@ -7,6 +7,7 @@ from collections.abc import Callable
 from edgerouter.dicomweb import json_links, xml_links
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import JSON, XML, parse
+from edgerouter.dicomweb.store_response import read_store_response
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import BadRequest, Cut, ProtocolError, UpstreamError
 from edgerouter.http.reply import Reply
@@ -100,14 +101,18 @@ async def module_of(answer: Answer, upstream: str) -> tuple[str, bytes]:
 async def _mapped_module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
     """The module with its links mapped, and its media type; raises Cut when it is malformed or broken off."""
     media, body = await module_of(answer, links.upstream)
-    if not body:
-        return "", b""
-    _, mapped = _MODULES[media]
     with faults_of(links.upstream):
         if len(body) <= PIECE:
-            return media, mapped(body, links.map_here)
+            return _mapped(media, body, links)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
-        return media, await asyncio.to_thread(mapped, body, links.map_here)
+        return await asyncio.to_thread(_mapped, media, body, links)
+
+
+def _mapped(media: str, body: bytes, links: LinkMap) -> tuple[str, bytes]:
+    """Nothing for what says of no instance what became of it; raises JsonError or XmlError."""
+    if not body or not read_store_response(body, media).outcomes:
+        return "", b""
+    return media, _MODULES[media][1](body, links.map_here)
 
 
 def _sniffed(body: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.scenarios.edge import DICOM, IMPATIENT, JSON, Reply, answering, edge_over, multipart, related
-from tests.scenarios.test_store import TYPE, upload
+from tests.scenarios.uploads import TYPE, upload
 from tests.support.scripted import Close, Reset, Send, Stall, Step
 from tests.support.scripted import Reply as Scripted
 

@@ -2,65 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 
 import pytest
 
-from tests.scenarios.edge import IMPATIENT, JSON, PUBLIC, Edge, answering, edge_over
-from tests.support.raw_client import RawClient, RawResponse
-from tests.support.scripted import Body, Close, Reply, Reset, ScriptedUpstream, Seen, Stall, Step, closed_port
-
-PACS = "http://pacs.internal:8042/dw"
-TYPE = 'multipart/related; type="application/dicom"; boundary=edge'
-FILE = b"\0" * 128 + b"DICM" + bytes(range(256)) * 2000
-
-
-def upload(*files: bytes, closing: bool = True) -> bytes:
-    head = b"\r\n--edge\r\nContent-Type: application/dicom\r\n\r\n"
-    return b"".join(head + file for file in files) + (b"\r\n--edge--\r\n" if closing else b"")
-
-
-def module(base: str, *, failed: bool = False) -> dict[str, object]:
-    """A Store Instances Response Module as an archive at that base writes it."""
-    item = {
-        "00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]},
-        "00081155": {"vr": "UI", "Value": ["5.6"]},
-        "00081190": {"vr": "UR", "Value": [f"{base}/studies/1.2/series/3.4/instances/5.6"]},
-    }
-    written: dict[str, object] = {"00081190": {"vr": "UR", "Value": [f"{base}/studies/1.2"]}}
-    if failed:
-        written["00081198"] = {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [272]}}]}
-    written["00081199"] = {"vr": "SQ", "Value": [item]}
-    return written
-
-
-STORED = Reply(body=json.dumps(module(PACS)).encode(), fields=[("Content-Type", JSON)])
-STORED_XML = (
-    '<?xml version="1.0"?><NativeDicomModel><DicomAttribute tag="00081190" vr="UR"><Value number="1">{}'
-    "/studies/1.2</Value></DicomAttribute></NativeDicomModel>"
+from tests.scenarios.edge import IMPATIENT, JSON, PUBLIC, answering, edge_over
+from tests.scenarios.uploads import (
+    FILE,
+    PACS,
+    STORED,
+    STORED_XML,
+    TYPE,
+    chunked,
+    head,
+    module,
+    store,
+    upload,
 )
-
-
-async def store(
-    edge: Edge,
-    body: bytes,
-    *,
-    path: str = "/studies",
-    content_type: str = TYPE,
-    fields: Sequence[tuple[str, str]] = (),
-) -> RawResponse:
-    given = [("Content-Type", content_type), ("Accept", JSON), *fields]
-    return (await edge.ask(path, method="POST", fields=given, body=body)).raw
-
-
-def head(*fields: str, path: str = "/studies", content_type: str = TYPE) -> bytes:
-    lines = [f"POST /dicomweb{path} HTTP/1.1", "Host: edge.example", f"Content-Type: {content_type}", *fields]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def chunked(*chunks: bytes, end: bool = True) -> bytes:
-    written = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return written + (b"0\r\n\r\n" if end else b"")
+from tests.support.raw_client import RawClient
+from tests.support.scripted import Body, Close, Reply, Reset, ScriptedUpstream, Seen, Stall, Step, closed_port
 
 
 @pytest.mark.parametrize("path", ["/studies", "/studies/1.2"])
@@ -198,6 +157,17 @@ async def test_a_store_is_never_repeated(how: Step) -> None:
         reply = await store(edge, upload(FILE))
 
         assert reply.status == (504 if isinstance(how, Stall) else 502)
+        assert len(upstream.requests) == 1
+
+
+async def test_an_archive_that_stops_reading_ends_the_upload() -> None:
+    async with (
+        ScriptedUpstream(lambda _: [Stall()], early=True, keep=False) as upstream,
+        edge_over(upstream, settings=IMPATIENT) as edge,
+    ):
+        reply = await store(edge, upload(bytes(24 << 20)))
+
+        assert (reply.status, reply.get("connection")) == (504, "close")
         assert len(upstream.requests) == 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.scenarios.edge import answering, edge_over
-from tests.scenarios.test_store import FILE, STORED, TYPE, chunked, head, store, upload
+from tests.scenarios.uploads import FILE, STORED, TYPE, chunked, head, store, upload
 from tests.support.raw_client import RawClient
 from tests.support.scripted import Body, ScriptedUpstream, Seen, Step
 

@@ -8,9 +8,8 @@ import pytest
 
 from tests.dicom.build import part10
 from tests.scenarios.edge import JSON, PUBLIC, Edge, answering, edge_over
-from tests.scenarios.uploads import (
+from tests.scenarios.instances import (
     STUDY,
-    TYPE,
     Shelf,
     failures_in,
     instance,
@@ -19,8 +18,8 @@ from tests.scenarios.uploads import (
     store,
     stored_in,
     told,
-    upload,
 )
+from tests.scenarios.uploads import TYPE, upload
 from tests.support.scripted import Reply, ScriptedUpstream
 
 RULES = [

@@ -11,8 +11,7 @@ import pytest
 from edgerouter.transactions import scatter
 from tests.scenarios.edge import IMPATIENT, JSON, PUBLIC, Edge, edge_over
 from tests.scenarios.edge import Reply as Received
-from tests.scenarios.uploads import (
-    TYPE,
+from tests.scenarios.instances import (
     Shelf,
     failures_in,
     files_of,
@@ -21,8 +20,8 @@ from tests.scenarios.uploads import (
     store,
     stored_in,
     told,
-    upload,
 )
+from tests.scenarios.uploads import TYPE, upload
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import (
     Body,

@@ -147,3 +147,14 @@ async def test_an_archive_that_only_has_xml_answers_in_xml(target: str) -> None:
     chosen, out = await envelope(target, CannedAnswer([body], [("Content-Type", f"{XML}; boundary=b")]), JSON)
     assert (chosen.fields.get("content-type") or "").startswith(f"{XML}; boundary=")
     assert (PUBLIC.encode() in out) is (target != "/studies")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "image/jpeg"])
+async def test_several_pictures_stay_in_their_envelope(accept: str) -> None:
+    body = b"--b\r\nContent-Type: image/jpeg\r\n\r\n1\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n2\r\n--b--"
+    theirs = 'multipart/related; type="image/jpeg"; boundary=b'
+    chosen, out = await envelope(
+        "/studies/1/rendered", CannedAnswer([body], [("Content-Type", theirs)]), accept
+    )
+    assert (chosen.fields.get("content-type") or "").startswith('multipart/related; type="image/jpeg"')
+    assert out.count(b"Content-Type: image/jpeg") == 2

@@ -11,7 +11,7 @@ from edgerouter.dicomweb.store_merge import TargetAnswer
 from edgerouter.dicomweb.store_response import StoreOutcome, StoreResponse
 from edgerouter.transactions.leg import Leg
 from edgerouter.upstream.archive import HttpArchive
-from tests.scenarios.uploads import SOP_CLASS, STUDY, told
+from tests.scenarios.instances import SOP_CLASS, STUDY, told
 from tests.support.scripted import Body, Note, Reply, ScriptedUpstream, Seen, Step, closed_port
 from tests.transactions.canned import BOX, JSON, PUBLIC, inbound
 from tests.upstream.ask import archive_at

@@ -9,7 +9,7 @@ from edgerouter.transactions.service import Service
 from tests.transactions.canned import BOX, JSON, CannedAnswer, CannedArchive, body_of, inbound, stream
 
 ROWS = CannedAnswer([b"[]"], [("Content-Type", JSON)])
-STORED = CannedAnswer([b'{"00081190":{"vr":"UR"}}'], [("Content-Type", JSON)])
+STORED = CannedAnswer([b'{"0008119A":{"vr":"SQ","Value":[{}]}}'], [("Content-Type", JSON)])
 
 
 def to(*upstreams: str) -> Route:

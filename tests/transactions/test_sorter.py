@@ -12,7 +12,7 @@ from edgerouter.routing.conditions import OnDataset
 from edgerouter.routing.facts import Facts
 from edgerouter.routing.router import Denial, Route, Router, Rule
 from edgerouter.transactions.sorter import NOT_AUTHORISED, STUDY_MISMATCH, Sorter
-from tests.scenarios.uploads import SOP_CLASS, STUDY, instance
+from tests.scenarios.instances import SOP_CLASS, STUDY, instance
 from tests.transactions.canned import CannedArchive
 
 UPLOAD = Facts(Transaction.STORE, Kind.COLLECTION, Level.STUDY, datetime(2025, 11, 22, tzinfo=UTC))

@@ -9,7 +9,14 @@ from edgerouter.transactions.store import store
 from edgerouter.upstream.seam import Outbound
 from tests.transactions.canned import BOX, JSON, PACS, PUBLIC, CannedAnswer, CannedArchive, inbound, stream
 
-MODULE = f'{{"00081190":{{"vr":"UR","Value":["{PACS}/studies/1"]}}}}'.encode()
+ITEM = '{"00081155":{"vr":"UI","Value":["5.6"]}}'
+MODULE = (
+    f'{{"00081190":{{"vr":"UR","Value":["{PACS}/studies/1"]}},"00081199":{{"vr":"SQ","Value":[{ITEM}]}}}}'
+).encode()
+XML = (
+    b'<NativeDicomModel><DicomAttribute tag="0008119A" vr="SQ"><Item number="1"/></DicomAttribute>'
+    b"</NativeDicomModel>"
+)
 STORED = CannedAnswer([MODULE], [("Content-Type", JSON)])
 TYPE = ("Content-Type", 'multipart/related; type="application/dicom"; boundary=b')
 BODY = b"--b\r\n\r\nfile\r\n--b--"
@@ -45,9 +52,17 @@ async def test_the_upload_is_sent_and_the_answer_mapped() -> None:
     ],
 )
 async def test_the_answers_type_gets_its_proper_name(media: str, ours: str) -> None:
-    body = MODULE if ours == JSON else b"<NativeDicomModel/>"
+    body = MODULE if ours == JSON else XML
     reply, _ = await stored(CannedAnswer([body], [("Content-Type", media)]))
     assert reply.fields.get("content-type") == ours
+
+
+@pytest.mark.parametrize(
+    ("body", "media"), [(MODULE, JSON), (b"[ %b ]" % MODULE, JSON), (XML, "application/dicom+xml")]
+)
+async def test_an_unlabelled_module_is_known_by_its_first_byte(body: bytes, media: str) -> None:
+    reply, _ = await stored(CannedAnswer([body], status=400))
+    assert (reply.status, reply.fields.get("content-type")) == (400, media)
 
 
 @pytest.mark.parametrize("status", [200, 202, 400, 409, 500])
@@ -67,6 +82,11 @@ async def test_a_module_counts_whatever_the_status(status: int) -> None:
         (CannedAnswer(), ProtocolError),
         (CannedAnswer(pairs=[("Content-Type", JSON)]), ProtocolError),
         (CannedAnswer([b"ok"], [("Content-Type", "text/plain")]), ProtocolError),
+        (CannedAnswer([b'{"status":"ok"}'], [("Content-Type", JSON)]), ProtocolError),
+        (CannedAnswer([b'{"error":"Doe^John"}'], [("Content-Type", JSON)], 400), Received),
+        (CannedAnswer([b"<html><h1>Welcome</h1></html>"]), Cut),
+        (CannedAnswer([b"<html><h1>Sorry</h1></html>"], status=500), Received),
+        (CannedAnswer([b"OK"]), ProtocolError),
         (CannedAnswer([MODULE], [("Content-Type", JSON), ("Content-Encoding", "br")]), ProtocolError),
         (CannedAnswer([MODULE], [("Content-Type", JSON), ("Location", f"{PACS}/x")], 307), ProtocolError),
     ],

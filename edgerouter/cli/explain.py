@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,12 +14,13 @@ from edgerouter.cli.common import GOOD, REFUSED, add_config, load_or_report
 from edgerouter.config import Config
 from edgerouter.config.problems import Mistake
 from edgerouter.config.rehearsal import at_site
+from edgerouter.config.rules import dataset_attribute
 from edgerouter.config.values import moment
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import RequestError
 from edgerouter.http.fields import Fields
 from edgerouter.routing.facts import Facts, asked
-from edgerouter.routing.router import Denial, Route, Verdict
+from edgerouter.routing.router import Denial, Route, Router, Verdict
 
 if TYPE_CHECKING:
     from edgerouter.cli.common import Parsers
@@ -35,11 +37,18 @@ def add_to(parsers: "Parsers") -> None:
     parser.add_argument("url", metavar="URL", help="whole, or a path with or without the base path")
     parser.add_argument("--client", metavar="IP", type=ip_address, help="the client's address")
     parser.add_argument("--header", metavar="'A: b'", action="append", type=_field, default=[])
+    parser.add_argument(
+        "--dataset",
+        metavar="KEYWORD=VALUE",
+        action="append",
+        type=_element,
+        help="an attribute of one instance of an upload",
+    )
     parser.add_argument("--at", metavar="TIME", type=_moment, help="22:30, 'sat 22:30' or '2025-11-22 22:30'")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(run, parser))
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     config = load_or_report(arguments.config, sys.stderr)
     if config is None:
         return REFUSED
@@ -48,12 +57,27 @@ def run(arguments: argparse.Namespace) -> int:
     except RequestError as error:
         print(f"refused before any rule: {error.status} {error.detail}")
         return REFUSED
-    now = _now(arguments.at, config.server.time_zone)
-    facts = request.facts(now=now, fields=Fields(arguments.header), client=arguments.client)
+    if arguments.dataset and request.transaction is not Transaction.STORE:
+        parser.error("--dataset is of uploads only: POST /studies")
+    facts = request.facts(
+        now=_now(arguments.at, config.server.time_zone),
+        fields=Fields(arguments.header),
+        client=arguments.client,
+        dataset=dict(arguments.dataset) if arguments.dataset else None,
+    )
     router = config.router()
     decision = router.decide(facts)
-    print("\n".join([_seen(facts), *_told(router.explain(facts)), _decided(decision, facts.transaction)]))
+    told = _decided(decision, facts.transaction)
+    print("\n".join([_seen(facts), *_told(router.explain(facts)), told, *_open(router, facts)]))
     return REFUSED if isinstance(decision, Denial) else GOOD
+
+
+def _open(router: Router, facts: Facts) -> Iterator[str]:
+    """A hint where all this holds only for an instance without the attributes that decide."""
+    sorting = router.sorting(facts)
+    if sorting.rules and facts.dataset is None:
+        names = ", ".join(sorted(sorting.attributes))
+        yield f"each instance is decided by its {names}: give it with --dataset KEYWORD=VALUE"
 
 
 def _seen(facts: Facts) -> str:
@@ -101,6 +125,17 @@ def _moment(text: str) -> datetime:
     """A bare time of day means today."""
     try:
         return moment(f"{datetime.now():%Y-%m-%d} {text}" if _CLOCK.match(text) else text)
+    except Mistake as mistake:
+        raise argparse.ArgumentTypeError(f"{mistake.what}; {mistake.fix}") from None
+
+
+def _element(text: str) -> tuple[str, tuple[str, ...]]:
+    """Several values are separated by a backslash, as in the dataset."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("write it as KEYWORD=VALUE")
+    try:
+        return dataset_attribute(name), tuple(value.split("\\"))
     except Mistake as mistake:
         raise argparse.ArgumentTypeError(f"{mistake.what}; {mistake.fix}") from None
 

@@ -30,7 +30,8 @@ def at_site(when: datetime, zone: tzinfo | None) -> datetime:
 
 def facts_of(test: RuleTest, zone: tzinfo | None) -> Facts:
     now = at_site(test.at or A_MONDAY_NOON, zone)
-    return test.request.facts(now=now, fields=Fields(test.header.items()), client=test.client)
+    fields = Fields(test.header.items())
+    return test.request.facts(now=now, fields=fields, client=test.client, dataset=test.dataset)
 
 
 def _failed(located: Located, router: Router, zone: tzinfo | None) -> Problem | None:

@@ -12,10 +12,11 @@ from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, 
 from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.errors import RequestError
-from edgerouter.routing.attributes import attribute, keywords
+from edgerouter.routing.attributes import attribute, keywords, unreadable
 from edgerouter.routing.conditions import (
     Condition,
     OnClient,
+    OnDataset,
     OnField,
     OnLevel,
     OnQuery,
@@ -59,6 +60,14 @@ def _attribute(value: object) -> str:
     return name
 
 
+def dataset_attribute(value: object) -> str:
+    """The name of an attribute that rules can look at in an instance; raises Mistake."""
+    name = _attribute(value)
+    if why := unreadable(name):
+        raise Mistake(f"{shown(str(value))} {why}", "name one at the top of the dataset: Modality")
+    return name
+
+
 def _status(value: object) -> int:
     text = str(value)
     if text not in map(str, STATUSES):
@@ -86,6 +95,7 @@ def _field_name(value: object) -> str:
 
 
 Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema({"type": "string"})]
+DatasetAttribute = Annotated[str, PlainValidator(dataset_attribute), WithJsonSchema({"type": "string"})]
 Status = Annotated[int, PlainValidator(_status), WithJsonSchema({"enum": list(STATUSES)})]
 RequestText = Annotated[Asked, PlainValidator(_request), WithJsonSchema({"type": "string"})]
 FieldName = Annotated[str, PlainValidator(_field_name), WithJsonSchema({"type": "string"})]
@@ -96,7 +106,7 @@ Pattern = Annotated[str, StringConstraints(max_length=256), WithJsonSchema({"typ
 class Match(Section):
     """What a request must be; every key that is given has to hold, and any one of a key's values will do."""
 
-    later = frozenset({"dataset", "identity"})
+    later = frozenset({"identity"})
 
     transaction: AnyOf[Literal["search", "retrieve", "store", "wado-uri"]] = ()
     """`retrieve` holds for WADO-URI too."""
@@ -105,6 +115,10 @@ class Match(Section):
     """The last word of the path; `dicom` is whole objects, `collection` what is searched or stored into."""
     query: Annotated[dict[Attribute, AnyOf[Pattern]], Field(min_length=1)] = Field(default_factory=dict)
     """Keyword or tag → value, with * and ?. The UIDs of the path count; case matters but in person names."""
+    dataset: Annotated[dict[DatasetAttribute, AnyOf[Pattern]], Field(min_length=1)] = Field(
+        default_factory=dict
+    )
+    """Of each uploaded instance: keyword or tag → value, with * and ?; an empty attribute matches nothing."""
     header: Annotated[dict[FieldName, AnyOf[Pattern]], Field(min_length=1)] = Field(default_factory=dict)
     """Field name → value, with * and ?; case matters."""
     client: AnyOf[NetworkText] = ()
@@ -113,8 +127,15 @@ class Match(Section):
     """In the site's time zone: "22:00-06:00" belongs to the day it began."""
     days: AnyOf[Day] = ()
 
+    @model_validator(mode="after")
+    def _datasets_are_stored(self) -> Self:
+        if self.dataset and self.transaction != ("store",):
+            # Elsewhere such a rule would never match: a deny that is not one.
+            raise Mistake("dataset is known of uploads only", "write transaction: store beside it")
+        return self
+
     def conditions(self, zone: tzinfo | None) -> tuple[Condition, ...]:
-        """The conditions of the keys that are given, in the order above."""
+        """The conditions of the keys that are given, in the order above, but `dataset`."""
         found: list[Condition] = []
         if self.transaction:
             found.append(OnTransaction(frozenset(map(Transaction, self.transaction))))
@@ -130,6 +151,10 @@ class Match(Section):
             days = frozenset(map(DAYS.index, self.days or DAYS))
             found.append(OnTime(Schedule(self.time or (ALL_DAY,), days, zone)))
         return tuple(found)
+
+    def of_the_dataset(self) -> tuple[OnDataset, ...]:
+        """The conditions of `dataset`."""
+        return tuple(OnDataset.of(name, values) for name, values in self.dataset.items())
 
 
 class RouteTo(Section):
@@ -179,7 +204,7 @@ class RuleConfig(Section):
             consequence = Denial(self.deny.status, self.deny.reason)
         else:
             consequence = self.route.compile(self.name) if self.route else Route((), self.name)
-        return Rule(self.name, self.match.conditions(zone), consequence)
+        return Rule(self.name, self.match.conditions(zone), consequence, self.match.of_the_dataset())
 
 
 class Expect(Section):
@@ -204,9 +229,17 @@ class RuleTest(Section):
     """Method and path below the DICOMweb root: "GET /studies?PatientID=123"."""
     client: AddressText | None = None
     header: dict[FieldName, str] = Field(default_factory=dict)
+    dataset: dict[DatasetAttribute, AnyOf[Pattern]] | None = None
+    """The attributes of one instance of an upload: keyword or tag → value."""
     at: MomentText | None = None
     """In the site's time zone: "2025-11-22 23:30" or "sat 23:30"; without it, a Monday noon."""
     expect: Expect
+
+    @model_validator(mode="after")
+    def _only_uploads_have_datasets(self) -> Self:
+        if self.dataset is not None and self.request.transaction is not Transaction.STORE:
+            raise Mistake("dataset is known of uploads only", "remove it, or write POST /studies")
+        return self
 
 
 class RuleFile(Section):

@@ -108,7 +108,19 @@ def scan_header(file: Source, wanted: Collection[int]) -> Header:
 
 
 def read_meta(file: Source) -> tuple[dict[int, str], TransferSyntax]:
-    """File Meta Information as text, and the transfer syntax; the file then stands at its data set.
+    """File Meta Information as text, and the transfer syntax; the file then stands at its data set."""
+    meta = meta_information(file)
+    uid = meta.get(TRANSFER_SYNTAX, "")
+    if not is_uid(uid):
+        raise Part10Error("The file does not say its transfer syntax.")
+    syntax = transfer_syntax(uid)
+    if not syntax.little_endian:
+        raise Part10Error("Big endian files are not read.")
+    return meta, syntax
+
+
+def meta_information(file: Source) -> dict[int, str]:
+    """File Meta Information as text, whatever it says; the file then stands at its data set.
 
     Group length (0002,0000) is not believed: the group ends where another begins (PS3.10 §7.1).
     """
@@ -124,13 +136,7 @@ def read_meta(file: Source) -> tuple[dict[int, str], TransferSyntax]:
         value = raw.decode("latin-1").rstrip("\0 ")
         if element.vr == "UI" and meta.setdefault(element.tag, value) != value:
             raise Part10Error("An attribute occurs twice, with different values.")
-    uid = meta.get(TRANSFER_SYNTAX, "")
-    if not is_uid(uid):
-        raise Part10Error("The file does not say its transfer syntax.")
-    syntax = transfer_syntax(uid)
-    if not syntax.little_endian:
-        raise Part10Error("Big endian files are not read.")
-    return meta, syntax
+    return meta
 
 
 def scan(

@@ -111,6 +111,29 @@ class OnField:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDataset:
+    """Any value of the instance's `attribute`, or all of them joined, matches any of the wildcards."""
+
+    attribute: str
+    any_of: tuple[Wildcard, ...]
+
+    @classmethod
+    def of(cls, attribute: str, values: tuple[str, ...]) -> "OnDataset":
+        any_case = is_person_name(attribute)
+        return cls(attribute, tuple(Wildcard(value, any_case) for value in values))
+
+    def unmet(self, facts: Facts) -> str | None:
+        if facts.dataset is None:
+            return "no dataset is given"
+        values = facts.dataset.get(self.attribute, ())
+        if not any(values):
+            return f"the dataset has no {self.attribute}"
+        if any(wildcard.matches(value) for wildcard in self.any_of for value in (*values, "\\".join(values))):
+            return None
+        return f"the dataset's {self.attribute} is not {_or(wildcard.text for wildcard in self.any_of)}"
+
+
+@dataclass(frozen=True, slots=True)
 class OnClient:
     networks: tuple[Network, ...]
 

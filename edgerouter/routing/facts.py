@@ -1,5 +1,6 @@
 """What a rule may look at: the facts of one request, gathered once, before any upstream is chosen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -11,6 +12,8 @@ from edgerouter.http.fields import Fields
 from edgerouter.routing.attributes import attribute
 
 Address = IPv4Address | IPv6Address
+Dataset = Mapping[str, tuple[str, ...]]
+"""Attributes of one instance, named as `attributes.attribute` names them, with their values as text."""
 
 _WADO_URI_PATH = "/wado"
 # PS3.18 §9.1: how the URI service names what a path names elsewhere.
@@ -27,6 +30,7 @@ class Facts:
 
     `query` holds decoded pairs, attribute names as `attributes.attribute` spells them; the UIDs of the path
     count as query pairs, so a rule on StudyInstanceUID holds however the study is named. `now` is aware.
+    `dataset` is of one instance of an upload, None for other requests and before an instance is there.
     """
 
     transaction: Transaction
@@ -36,6 +40,7 @@ class Facts:
     query: tuple[tuple[str, str], ...] = ()
     fields: Fields = field(default_factory=Fields)
     client: Address | None = None
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,14 @@ class Asked:
     resource: Resource
     query: str = ""
 
-    def facts(self, *, now: datetime, fields: Fields | None = None, client: Address | None = None) -> Facts:
+    def facts(
+        self,
+        *,
+        now: datetime,
+        fields: Fields | None = None,
+        client: Address | None = None,
+        dataset: Dataset | None = None,
+    ) -> Facts:
         return Facts(
             self.transaction,
             self.resource.kind,
@@ -55,6 +67,7 @@ class Asked:
             _pairs(self.resource, self.query),
             fields if fields is not None else Fields(),
             client,
+            dataset,
         )
 
 

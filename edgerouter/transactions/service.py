@@ -14,6 +14,7 @@ from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
+from edgerouter.transactions.scatter import scatter
 from edgerouter.transactions.search import Search
 from edgerouter.transactions.store import store
 from edgerouter.transactions.upstreams import Upstream
@@ -56,18 +57,23 @@ class Service:
 
     async def _store(self, inbound: Inbound, route: Route) -> Reply:
         """An upload belongs where the route says: never, because that is down, into another archive."""
-        able = [name for name in route.upstreams if self._archives[name].takes(Transaction.STORE)]
-        if not able:
-            raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
         reply: Reply | None = None
         try:
-            reply = await store(inbound, self._archives[able[0]], self._box)
+            reply = await self._stored(inbound, route)
         finally:
             for study in _touched(inbound, reply):
                 self.locations.forget(study)
                 if self._cached:
                     await self._cached.touched(study)
         return reply
+
+    async def _stored(self, inbound: Inbound, route: Route) -> Reply:
+        if route.sorting:
+            return await scatter(inbound, route.sorting, self._archives, self._box)
+        able = [name for name in route.upstreams if self._archives[name].takes(Transaction.STORE)]
+        if not able:
+            raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
+        return await store(inbound, self._archives[able[0]], self._box)
 
 
 def _touched(inbound: Inbound, reply: Reply | None) -> set[str]:

@@ -72,7 +72,7 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
     if 300 <= answer.status < 400:
         raise ProtocolError("The upstream redirects an upload.", upstream=links.upstream)
     try:
-        media, body = await _module(answer, links)
+        media, body = await _mapped_module(answer, links)
     except Cut:
         check_status(answer, links)  # a refusal is one even where its reasons got lost
         raise
@@ -86,30 +86,33 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
     return Reply(answer.status, fields, body, length=len(body))
 
 
-async def _module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
-    """The Store Instances Response Module with its links mapped, and its media type; empty if there is
-    none. Raises Cut when it is malformed or breaks off."""
+async def module_of(answer: Answer, upstream: str) -> tuple[str, bytes]:
+    """The Store Instances Response Module of an upstream's answer as it came, and its media type as
+    media.JSON or XML; empty when there is none. Raises Cut when it breaks off."""
     labelled = answer.fields.get("content-type")
     media = parse(labelled or "")
     if labelled and (media is None or media.essence not in _MODULES):
         return "", b""
-    body = await whole(decoded(answer, links.upstream), MAX_ANSWER, links.upstream)
+    body = await whole(decoded(answer, upstream), MAX_ANSWER, upstream)
     essence = media.essence if media else _sniffed(body)
-    if not body or not essence:
-        return "", b""
+    return (_MODULES[essence][0], body) if body and essence else ("", b"")
+
+
+async def _mapped_module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
+    """The module with its links mapped, and its media type; raises Cut when it is malformed or broken off."""
+    media, body = await module_of(answer, links.upstream)
     with faults_of(links.upstream):
         if len(body) <= PIECE:
-            return _mapped(essence, body, links)
+            return _mapped(media, body, links)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
-        return await asyncio.to_thread(_mapped, essence, body, links)
+        return await asyncio.to_thread(_mapped, media, body, links)
 
 
-def _mapped(essence: str, body: bytes, links: LinkMap) -> tuple[str, bytes]:
+def _mapped(media: str, body: bytes, links: LinkMap) -> tuple[str, bytes]:
     """Nothing for what says of no instance what became of it; raises JsonError or XmlError."""
-    ours, mapped = _MODULES[essence]
-    if not read_store_response(body, ours).outcomes:
+    if not body or not read_store_response(body, media).outcomes:
         return "", b""
-    return ours, mapped(body, links.map_here)
+    return media, _MODULES[media][1](body, links.map_here)
 
 
 def _sniffed(body: bytes) -> str:

@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from edgerouter.dicomweb.media import DICOM, JSON, RELATED, XML, content_type_of_multipart, parse
 from edgerouter.dicomweb.media import multipart_content_type as multipart_type
-from edgerouter.dicomweb.multipart import Limits, MultipartError, MultipartReader
+from edgerouter.dicomweb.multipart import (
+    Event,
+    Limits,
+    MultipartError,
+    MultipartReader,
+    PartBegin,
+    PartData,
+    PartEnd,
+)
 from edgerouter.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from edgerouter.http.fields import Fields
 
@@ -37,6 +45,45 @@ def upload_type(fields: Fields, *, single_part: bool) -> tuple[str, MultipartRea
     return multipart_type(root.essence, boundary), MultipartReader(boundary, Limits(parts=MAX_PARTS + 1))
 
 
+class Parts:
+    """The parts of an upload as its bytes come. Without a `reader` the body is one part, of any framing."""
+
+    def __init__(self, reader: MultipartReader | None) -> None:
+        self._reader = reader
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """What these bytes complete; raises BadRequest, and ContentTooLarge for too many parts."""
+        first, self._begun = not self._begun, True
+        if self._reader is None:
+            return [*([PartBegin(Fields())] if first else []), PartData(data)]
+        try:
+            events = self._reader.feed(data)
+        except MultipartError as error:
+            raise _malformed(error) from error
+        if self._reader.parts > MAX_PARTS:
+            raise ContentTooLarge(f"The upload has more than {MAX_PARTS} parts.", close=True)
+        return events
+
+    def close(self) -> list[Event]:
+        """What the end of the body completes; raises BadRequest where it may not end."""
+        if not self._begun:
+            raise BadRequest("The upload has no body.")
+        if self._reader is None:
+            return [PartEnd()]
+        try:
+            self._reader.close()
+        except MultipartError as error:
+            raise _malformed(error) from error
+        if not self._reader.parts:
+            raise BadRequest("The upload has no part.")
+        return []
+
+
+def _malformed(error: MultipartError) -> BadRequest:
+    return BadRequest(f"The upload is not well-formed multipart/related: {error}.", close=True)
+
+
 class Upload:
     """The client's body, to be sent on once; `fault` keeps what was wrong with it.
 
@@ -48,39 +95,20 @@ class Upload:
         self.fault: Exception | None = None
         self.complete = False
         self._body = body
-        self._reader = reader
+        self._parts = Parts(reader)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The same bytes. Raises RequestError for what is wrong with them, and what reading them raises."""
         held = b""
         try:
             async for chunk in self._body:
-                self._check(chunk)
+                self._parts.feed(chunk)
                 if held:
                     yield held
                 held = chunk
-            self._check_end(held)
-        except MultipartError as error:
-            self.fault = BadRequest(f"The upload is not well-formed multipart/related: {error}.", close=True)
-            raise self.fault from error
+            self._parts.close()
         except Exception as error:
             self.fault = error
             raise
         self.complete = True
         yield held
-
-    def _check(self, chunk: bytes) -> None:
-        if self._reader is None:
-            return
-        self._reader.feed(chunk)
-        if self._reader.parts > MAX_PARTS:
-            raise ContentTooLarge(f"The upload has more than {MAX_PARTS} parts.", close=True)
-
-    def _check_end(self, last: bytes) -> None:
-        if not last:
-            raise BadRequest("The upload has no body.")
-        if self._reader is None:
-            return
-        self._reader.close()
-        if not self._reader.parts:
-            raise BadRequest("The upload has no part.")

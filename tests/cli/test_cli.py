@@ -35,6 +35,16 @@ tests:
     expect: {rule: searches}
 """
 
+UPLOADS = """
+rules:
+  - name: no-secondary
+    match: {transaction: store, dataset: {ImageType: SECONDARY}}
+    deny: {}
+  - name: ct
+    match: {transaction: store, dataset: {Modality: CT}}
+    route: {upstreams: b}
+"""
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
@@ -130,6 +140,45 @@ def test_explain_tells_of_a_later_rule_that_would_match(
     ]
 
 
+def test_explain_of_an_upload_decides_for_the_instance_it_is_told_of(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(UPLOADS)
+    upload = ["explain", "-c", config, "POST", "/studies"]
+
+    assert main([*upload, "--dataset", "Modality=CT", "--dataset", "00080008=DERIVED\\PRIMARY"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "rule no-secondary: no, the dataset's ImageType is not SECONDARY",
+        "rule ct: matches and decides",
+        "upstreams: b",
+    ]
+    assert main([*upload, "--dataset", "ImageType=DERIVED\\SECONDARY"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "denied: 403 Refused by a rule."
+
+
+def test_explain_of_an_upload_alone_says_what_its_instances_decide_by(
+    config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(UPLOADS)
+
+    assert main(["explain", "-c", config, "POST", "/studies"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "rule no-secondary: no, no dataset is given",
+        "rule ct: no, no dataset is given",
+        "no rule matches: the default decides",
+        "upstreams: a, b",
+        "each instance is decided by its ImageType, Modality: give it with --dataset KEYWORD=VALUE",
+    ]
+
+
+def test_explain_knows_no_dataset_but_of_an_upload(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["explain", "-c", config, "GET", "/studies", "--dataset", "Modality=CT"])
+
+    assert caught.value.code == 2
+    assert "--dataset is of uploads only" in capsys.readouterr().err
+
+
 def test_explain_names_the_default(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "-c", config, "GET", "/studies/1.2"]) == 0
 
@@ -215,6 +264,8 @@ def test_schema_prints_json(of: list[str], capsys: pytest.CaptureFixture[str]) -
         ["explain", "-c", "f", "GET", "/studies", "--client", "localhost"],
         ["explain", "-c", "f", "GET", "/studies", "--at", "midnight"],
         ["explain", "-c", "f", "GET", "/studies", "--header", "X-Site"],
+        ["explain", "-c", "f", "POST", "/studies", "--dataset", "Modality"],
+        ["explain", "-c", "f", "POST", "/studies", "--dataset", "Modalty=CT"],
         ["schema", "cache"],
     ],
 )

@@ -171,10 +171,10 @@ def test_rules_that_are_no_list_of_globs_are_a_mistake(tmp_path: Path, written: 
         load(tmp_path / "edgerouter.yaml")
 
 
-@pytest.mark.parametrize("key", ["dataset: {Modality: CT}", "identity: {group: x}"])
-def test_a_match_key_without_machinery_is_refused_not_ignored(tmp_path: Path, key: str) -> None:
+def test_a_match_key_without_machinery_is_refused_not_ignored(tmp_path: Path) -> None:
     (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
-    (tmp_path / "r.yaml").write_text(f"rules:\n- name: x\n  match: {{{key}}}\n  deny: {{status: 403}}\n")
+    match = "{identity: {group: x}}"
+    (tmp_path / "r.yaml").write_text(f"rules:\n- name: x\n  match: {match}\n  deny: {{status: 403}}\n")
 
     with pytest.raises(ConfigError, match="not available in this version"):
         load(tmp_path / "edgerouter.yaml")

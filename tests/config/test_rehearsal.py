@@ -13,6 +13,12 @@ rules:
   - name: night
     match: {transaction: retrieve, time: "22:00-06:00", client: 10.0.0.0/8, header: {X-Site: ward-*}}
     deny: {status: 503, reason: closed}
+  - name: no-ultrasound
+    match: {transaction: store, dataset: {Modality: US, "00081010": "ROOM *"}, client: 10.0.0.0/8}
+    deny: {status: 403}
+  - name: scanners
+    match: {transaction: store, dataset: {Modality: [CT, MR]}}
+    route: {upstreams: b}
   - name: searches
     match: {transaction: search}
     route: {upstreams: [b, a]}
@@ -42,6 +48,12 @@ NIGHTLY = "request: GET /studies/1.2, client: 10.1.2.3, header: {x-site: ward-7}
         f"{{{NIGHTLY}, expect: {{rule: default}}}}",
         f"{{{NIGHTLY}, at: '2025-06-01T20:00+09:00', expect: {{rule: default}}}}",
         f"{{{NIGHTLY}, at: '2025-06-01T12:00+12:00', expect: {{rule: night}}}}",
+        "{request: POST /studies, dataset: {00080060: MR}, expect: {rule: scanners, upstreams: b}}",
+        "{request: POST /studies/1.2, dataset: {Modality: [PT, CT]}, expect: {rule: scanners}}",
+        "{request: POST /studies, dataset: {Modality: OT}, expect: {rule: default, upstreams: [a, b]}}",
+        "{request: POST /studies, expect: {rule: default}}",
+        "{request: POST /studies, client: 10.0.0.1, dataset: {Modality: US, StationName: ROOM 1},"
+        " expect: {denied: 403}}",
     ],
 )
 def test_what_comes_as_expected_is_silent(tmp_path: Path, test: str) -> None:
@@ -65,6 +77,14 @@ def test_what_comes_as_expected_is_silent(tmp_path: Path, test: str) -> None:
             "expected a denial with 403, got 503",
         ),
         (
+            "{request: POST /studies, dataset: {Modality: OT}, expect: {rule: scanners}}",
+            "expected rule scanners, got default; scanners: the dataset's Modality is not CT or MR",
+        ),
+        (
+            "{request: POST /studies, expect: {rule: scanners}}",
+            "expected rule scanners, got default; scanners: no dataset is given",
+        ),
+        (
             "{request: GET /studies, expect: {upstreams: [a, b]}}",
             "expected upstreams a, b, got b, a",
         ),
@@ -75,7 +95,7 @@ def test_what_comes_otherwise_says_what_came_and_why(tmp_path: Path, test: str, 
 
     [problem] = rehearse(site(tmp_path, passing, test))
 
-    assert str(problem) == f"{tmp_path / 'r.yaml'}:11: tests[1]: {said}"
+    assert str(problem) == f"{tmp_path / 'r.yaml'}:17: tests[1]: {said}"
 
 
 def test_times_are_the_sites(tmp_path: Path) -> None:

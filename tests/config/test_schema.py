@@ -42,7 +42,7 @@ def test_every_top_level_key_is_there() -> None:
 
 def test_a_key_that_is_not_available_is_not_in_the_schema() -> None:
     assert "spool" not in config_schema()["properties"]
-    assert "dataset" not in rules_schema()["$defs"]["Match"]["properties"]
+    assert "identity" not in rules_schema()["$defs"]["Match"]["properties"]
 
 
 def test_a_route_has_its_deadline_and_what_a_missing_upstream_means() -> None:

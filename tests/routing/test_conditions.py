@@ -14,6 +14,7 @@ from edgerouter.http.fields import Fields
 from edgerouter.routing.conditions import (
     Condition,
     OnClient,
+    OnDataset,
     OnField,
     OnLevel,
     OnQuery,
@@ -30,6 +31,13 @@ SEARCH = Facts(Transaction.SEARCH, Kind.COLLECTION, Level.STUDY, datetime(2025, 
 
 def asking(**pairs: str) -> Facts:
     return replace(SEARCH, query=tuple(pairs.items()))
+
+
+STORE = replace(SEARCH, transaction=Transaction.STORE)
+
+
+def storing(**values: tuple[str, ...]) -> Facts:
+    return replace(STORE, dataset=values)
 
 
 def met(condition: Condition, facts: Facts) -> bool:
@@ -129,6 +137,36 @@ def test_a_repeated_query_key_matches_by_any_of_its_values() -> None:
     assert met(OnQuery.of("PatientID", ("2",)), facts)
 
 
+@pytest.mark.parametrize(
+    ("values", "seen", "holds"),
+    [
+        (["CT"], ("CT",), True),
+        (["CT", "MR"], ("MR",), True),
+        (["CT"], ("US",), False),
+        (["ct"], ("CT",), False),
+        (["ORIGINAL"], ("ORIGINAL", "PRIMARY"), True),
+        (["PRIMARY"], ("ORIGINAL", "PRIMARY"), True),
+        (["ORIGINAL\\PRIM*"], ("ORIGINAL", "PRIMARY"), True),
+        (["*"], ("CT",), True),
+        (["*"], (), False),
+        (["*", ""], ("",), False),
+        (["PRIMARY"], ("", "PRIMARY"), True),
+    ],
+)
+def test_any_value_of_an_instance_may_match_any_wildcard(
+    values: list[str], seen: tuple[str, ...], holds: bool
+) -> None:
+    assert met(OnDataset.of("ImageType", tuple(values)), storing(ImageType=seen)) is holds
+
+
+def test_person_names_of_an_instance_match_in_any_case() -> None:
+    assert met(OnDataset.of("PatientName", ("doe^*",)), storing(PatientName=("DOE^JOHN",)))
+
+
+def test_before_an_instance_is_there_no_dataset_matches() -> None:
+    assert not met(OnDataset.of("Modality", ("*",)), STORE)
+
+
 @pytest.mark.parametrize("lines", [["ward-7"], ["other", "ward-7"], ["other, ward-7"]])
 def test_a_header_matches_by_line_or_as_a_whole(lines: list[str]) -> None:
     facts = replace(SEARCH, fields=Fields(("X-Site", line) for line in lines))
@@ -165,13 +203,18 @@ def test_a_client_is_in_a_network(client: str, inside: bool) -> None:
         (OnQuery.of("PatientName", ("A*", "B")), "the query's PatientName is not A* or B"),
         (OnField("x-site", (Wildcard("a"),)), "there is no header x-site"),
         (OnField("x-ward", (Wildcard("a"),)), "the header x-ward is not a"),
+        (OnDataset.of("Modality", ("CT",)), "the dataset has no Modality"),
+        (OnDataset.of("PatientName", ("A*", "B")), "the dataset's PatientName is not A* or B"),
         (OnClient((ip_network("10.0.0.0/8"),)), "the client is not in 10.0.0.0/8"),
         (OnTime(Schedule((Window(0, 60),), zone=UTC)), "the time is 12:00, outside 00:00-01:00"),
     ],
 )
 def test_what_is_not_met_says_why_without_repeating_the_request(condition: Condition, said: str) -> None:
     facts = replace(
-        asking(PatientName="CANARY"), fields=Fields([("x-ward", "CANARY")]), client=ip_address("192.0.2.1")
+        asking(PatientName="CANARY"),
+        fields=Fields([("x-ward", "CANARY")]),
+        client=ip_address("192.0.2.1"),
+        dataset={"PatientName": ("CANARY",)},
     )
 
     assert condition.unmet(facts) == said

@@ -108,3 +108,10 @@ def test_every_pair_comes_out_as_it_was_encoded(pairs: list[tuple[str, str]]) ->
     encodable = [(f"x{name}", value) for name, value in pairs if f"{name}{value}".isprintable()]
 
     assert query(f"/studies?{urlencode(encodable)}") == tuple(encodable)
+
+
+def test_a_dataset_that_is_given_is_among_the_facts() -> None:
+    upload = asked("POST", "/studies")
+
+    assert upload.facts(now=NOW).dataset is None
+    assert upload.facts(now=NOW, dataset={"Modality": ("CT",)}).dataset == {"Modality": ("CT",)}

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from edgerouter.app import build, limits
 from edgerouter.cache.cache import Cache
 from edgerouter.config import Config, load
@@ -181,9 +179,9 @@ def _loaded(document: dict[str, Any], rules: Sequence[Mapping[str, Any]]) -> Con
     with tempfile.TemporaryDirectory(prefix="edge") as folder:
         if rules:
             document["rules"] = ["rules.yaml"]
-            Path(folder, "rules.yaml").write_text(yaml.safe_dump({"rules": list(rules)}))
+            Path(folder, "rules.yaml").write_text(json.dumps({"rules": list(rules)}))
         file = Path(folder, "edgerouter.yaml")
-        file.write_text(yaml.safe_dump(document))
+        file.write_text(json.dumps(document))  # YAML, without anchors for what several sections share
         return load(file)
 
 

@@ -120,8 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers["Content-Length"]
         self._swallow(int(length)) if length else self._swallow_chunks()
-        stored = {"00081155": _attribute("00081155", self.server.firehose.series.instance(1))}
-        self._say_json("application/dicom+json", {"00081199": {"vr": "SQ", "Value": [stored]}})
+        series = self.server.firehose.series
+        stored = [{"00081155": _attribute("00081155", series.instance(n + 1))} for n in range(series.count)]
+        self._say_json("application/dicom+json", {"00081199": {"vr": "SQ", "Value": stored}})
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -12,6 +12,10 @@ ROWS = CannedAnswer([b"[]"], [("Content-Type", JSON)])
 STORED = CannedAnswer([b'{"0008119A":{"vr":"SQ","Value":[{}]}}'], [("Content-Type", JSON)])
 
 
+def to(*upstreams: str) -> Route:
+    return Route(upstreams)
+
+
 def service(*archives: CannedArchive) -> Service:
     return Service({archive.name: archive for archive in archives}, BOX)
 

@@ -62,6 +62,9 @@ class CannedArchive:
     read: list[bytes] = field(default_factory=list)
     open_now: int = 0
 
+    def overdue(self, seconds: float) -> None:
+        """See upstreams.Upstream; nobody waits for what is given beforehand."""
+
     def takes(self, transaction: Transaction) -> bool:
         return transaction not in self.lacks
 

@@ -23,7 +23,7 @@ def router(edge_a: Edge) -> Iterator[Door]:
 @pytest.mark.parametrize(
     ("path", "accept", "heard"),
     [
-        ("/studies", "application/dicom+json, application/json", "application/dicom+json"),
+        ("/series", "application/dicom+json, application/json", "application/dicom+json"),
         (f"{SERIES}/metadata", "*/*", "application/dicom+json"),
         (f"{SERIES}/metadata", DICOM_XML, DICOM_XML),
         (INSTANCE, "multipart/related;type=application/dicom;transfer-syntax=*", DICOM_AS_STORED),

@@ -102,10 +102,14 @@ async def test_a_link_outside_the_study_tree_is_a_token_that_works(query: str) -
         reply = await edge.ask(link.removeprefix(PUBLIC))
 
         assert reply.body == b"pixels"
-        assert north.requests[1].target == f"/dw/blobs/a%20b{query}"
+        assert north.requests[-1].target == f"/dw/blobs/a%20b{query}"
+        before = len(north.requests)
         forged = await edge.ask(link.removeprefix(PUBLIC)[:-1] + "A")
         forged.problem(404)
-        assert (len(north.requests), len(south.requests)) == (2, 0)
+        assert len(north.requests) == before
+        assert not [
+            seen for seen in south.requests if "studies?" not in seen.target and "series?" not in seen.target
+        ]
 
 
 async def test_a_token_of_the_second_upstream_is_its_own() -> None:

@@ -63,7 +63,7 @@ class CannedArchive:
     open_now: int = 0
 
     def overdue(self, seconds: float) -> None:
-        """Nobody waits in vain here."""
+        """See upstreams.Upstream; nobody waits for what is given beforehand."""
 
     def takes(self, transaction: Transaction) -> bool:
         return transaction not in self.lacks

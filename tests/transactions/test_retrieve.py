@@ -65,7 +65,7 @@ async def test_the_uri_service_finds_its_holder_too() -> None:
 
     answer = await over.ask(inbound(f"/wado?{query}", accept="application/dicom"))
 
-    assert answer.body == b"c"
+    assert b"\r\n\r\nc\r\n" in answer.body
     assert over.archives["a"].hospital.targets() == ["/studies/1.1/series?SeriesInstanceUID=1.1.1"]
 
 

@@ -12,10 +12,6 @@ ROWS = CannedAnswer([b"[]"], [("Content-Type", JSON)])
 STORED = CannedAnswer([b'{"0008119A":{"vr":"SQ","Value":[{}]}}'], [("Content-Type", JSON)])
 
 
-def to(*upstreams: str) -> Route:
-    return Route(upstreams)
-
-
 def service(*archives: CannedArchive) -> Service:
     return Service({archive.name: archive for archive in archives}, BOX)
 
@@ -24,10 +20,24 @@ def pair(answer: CannedAnswer = ROWS, **north: object) -> tuple[CannedArchive, C
     return CannedArchive(answer, **north), CannedArchive(answer, name="south")  # type: ignore[arg-type]
 
 
+async def test_a_search_asks_all_of_the_route_and_a_retrieve_who_has_it() -> None:
+    north, south = pair()
+    await service(north, south).answer(inbound("/studies", JSON), Route(("north", "south")))
+    assert (len(north.asked), len(south.asked)) == (1, 1)
+    await service(north, south).answer(inbound("/studies/1/metadata", JSON), Route(("north",)))
+    assert (len(north.asked), len(south.asked)) == (2, 1)
+
+
 async def test_an_upstream_that_does_not_take_the_transaction_is_passed_over() -> None:
     north, south = pair(lacks=(Transaction.SEARCH,))
     await service(north, south).answer(inbound("/studies", JSON), Route(("north", "south")))
     assert (len(north.asked), len(south.asked)) == (0, 1)
+
+
+async def test_a_lone_sick_upstream_is_asked_all_the_same() -> None:
+    north, _ = pair(healthy=False)
+    await service(north).answer(inbound("/studies", JSON), Route(("north",)))
+    assert len(north.asked) == 1
 
 
 async def test_an_upload_is_never_given_to_another_because_the_first_is_sick() -> None:
@@ -50,13 +60,11 @@ async def test_what_nobody_has_is_not_found() -> None:
         await service(CannedArchive()).answer(inbound("/studies/1"), Route(()))
 
 
-@pytest.mark.parametrize("route", [["north", "south"], ["south", "north"]])
-async def test_a_token_is_answered_by_the_upstream_that_it_names(route: list[str]) -> None:
+@pytest.mark.parametrize("route", [("north", "south"), ("south", "north")])
+async def test_a_token_is_answered_by_the_upstream_that_it_names(route: tuple[str, ...]) -> None:
     value = CannedAnswer([b"value"], [("Content-Type", "application/octet-stream")])
     north, south = pair(value)
-    reply = await service(north, south).answer(
-        inbound(f"/bulkdata/{BOX.seal('south', '/x')}"), Route(tuple(route))
-    )
+    reply = await service(north, south).answer(inbound(f"/bulkdata/{BOX.seal('south', '/x')}"), Route(route))
     assert await body_of(reply) == b"value"
     assert ([one.path for one in south.asked], north.asked) == (["/x"], [])
 

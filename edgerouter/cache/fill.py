@@ -169,7 +169,7 @@ class Fill:
     @property
     def is_keeping(self) -> bool:
         """Whether what comes is, as far as we know, going to be kept."""
-        return self._keeping and self.state is not State.PASSING
+        return self._keeping
 
     @property
     def readers(self) -> int:
@@ -234,6 +234,7 @@ class Fill:
         if self.state is not State.STREAMING:
             return
         self.state = State.PASSING
+        self._keeping = False
         self.means.counts.passed += 1
         self._closed()
         if self._part is not None:

@@ -2,7 +2,7 @@
 knobs make it one that does not.
 
     pacs = Pacs(slices=3)
-    async with ScriptedUpstream(pacs) as upstream, edge_over(upstream, cache=tmp_path / "cache") as edge:
+    async with keeping(pacs, folder=tmp_path) as edge:
         reply = await edge.ask(pacs.series, DICOM)
         assert [part.body for part in reply.parts] == pacs.files
         assert pacs.asked == [pacs.series]
@@ -14,19 +14,27 @@ puts other steps in its place.
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from tests.dicom.build import element, image, part10
-from tests.scenarios.edge import Fields, multipart, related
-from tests.support.scripted import Close, Note, Seen, Send, Step, Wait
+from tests.scenarios.edge import Edge, Fields, edge_over, multipart, related
+from tests.support.scripted import Close, Note, ScriptedUpstream, Seen, Send, Step, Wait
 from tests.support.scripted import Reply as Scripted
 
+HIT = "edgerouter; hit"
+MISS = "edgerouter; fwd=miss; stored"
+BYPASS = "edgerouter; fwd=bypass"
+AS_STORED = "; transfer-syntax=*"
 EXPLICIT = "1.2.840.10008.1.2.1"
-OTHER = "9.9"
+RLE = "1.2.840.10008.1.2.5"
 STUDY, SERIES = "1.2", "1.2.3"
-OCTETS = f"application/octet-stream; transfer-syntax={EXPLICIT}"
+UNCOMPRESSED = f"application/octet-stream; transfer-syntax={EXPLICIT}"
+COMPRESSED = f"image/dicom-rle; transfer-syntax={RLE}"
 
 
 def instance(number: int) -> str:
@@ -50,6 +58,14 @@ def file(
     return part10(head + image() + element(0x7FE00010, "OW", pixels))
 
 
+@asynccontextmanager
+async def keeping(*archives: "Pacs", folder: Path, **settings: Any) -> AsyncIterator[Edge]:
+    """A router with a cache in `folder` over some archives: north, south, …"""
+    async with AsyncExitStack() as stack:
+        upstreams = [await stack.enter_async_context(ScriptedUpstream(pacs)) for pacs in archives]
+        yield await stack.enter_async_context(edge_over(*upstreams, cache=folder / "cache", **settings))
+
+
 @dataclass
 class Gate:
     """Where an answer stands until it is let go."""
@@ -71,6 +87,7 @@ class Pacs:
     located: bool = True
     framing: str = "length"
     date: str = "20100304"
+    form: str = UNCOMPRESSED  # what its frames are
     fields: list[tuple[str, str]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
@@ -178,7 +195,7 @@ class Pacs:
         for frame in frames:
             body = self.frame(number, frame)
             where = [("Content-Location", f"{self.instance(number)}/frames/{frame}")] if self.located else []
-            parts.append(([*where, *self._label(OCTETS, body)], body))
+            parts.append(([*where, *self._label(self.form, body)], body))
         return self.parts(path, parts, "application/octet-stream")
 
     def _label(self, media: str, body: bytes) -> list[tuple[str, str]]:

@@ -1,32 +1,11 @@
-"""What was retrieved once is answered without the archive: the same bytes, under validators and ranges."""
+"""What was retrieved once is answered without the archive: the same bytes, also after a restart."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.scenarios.edge import DICOM, JSON, OCTETS, Edge, edge_over
-from tests.scenarios.pacs import Pacs
-from tests.support.scripted import ScriptedUpstream
-
-HIT = "edgerouter; hit"
-MISS = "edgerouter; fwd=miss; stored"
-AS_STORED = "; transfer-syntax=*"
-
-
-@asynccontextmanager
-async def keeping(pacs: Pacs, folder: Path, **settings: Any) -> AsyncIterator[Edge]:
-    """A router with a cache over one archive."""
-    async with ScriptedUpstream(pacs) as upstream, edge_over(upstream, cache=folder, **settings) as edge:
-        yield edge
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
+from tests.scenarios.edge import DICOM, JSON, OCTETS, PUBLIC
+from tests.scenarios.pacs import AS_STORED, EXPLICIT, HIT, MISS, SERIES, STUDY, Pacs, instance, keeping
 
 RESOURCES = {
     "study": ("{study}", DICOM),
@@ -48,12 +27,16 @@ RESOURCES = {
 }
 
 
-@pytest.mark.parametrize("name", RESOURCES)
-async def test_the_second_answer_is_the_first_and_the_archive_hears_of_one(folder: Path, name: str) -> None:
-    pacs = Pacs()
+def resource(pacs: Pacs, name: str) -> tuple[str, str]:
     path, accept = RESOURCES[name]
-    path = path.format(study=pacs.study, series=pacs.series, instance=pacs.instance(2))
-    async with keeping(pacs, folder) as edge:
+    return path.format(study=pacs.study, series=pacs.series, instance=pacs.instance(2)), accept
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+async def test_the_second_answer_is_the_first_and_the_archive_hears_of_one(tmp_path: Path, name: str) -> None:
+    pacs = Pacs()
+    path, accept = resource(pacs, name)
+    async with keeping(pacs, folder=tmp_path) as edge:
         cold = await edge.ask(path, accept)
         await edge.kept()
         asked = len(pacs.seen)
@@ -64,3 +47,130 @@ async def test_the_second_answer_is_the_first_and_the_archive_hears_of_one(folde
         assert cold.body == warm.body
         assert (cold.get("cache-status"), warm.get("cache-status")) == (MISS, HIT)
         assert len(pacs.seen) == asked
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path, name: str) -> None:
+    pacs = Pacs()
+    path, accept = resource(pacs, name)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        cold = await edge.ask(path, accept)
+        await edge.kept()
+    asked = len(pacs.seen)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        warm = await edge.ask(path, accept)
+
+        assert (warm.body, warm.get("cache-status")) == (cold.body, HIT)
+        assert len(pacs.seen) == asked
+
+
+@pytest.mark.parametrize("sized", [True, False], ids=["sized", "unsized"])
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+async def test_a_series_is_kept_whatever_frames_it(tmp_path: Path, framing: str, sized: bool) -> None:
+    pacs = Pacs(framing=framing, sized=sized)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        for status in (MISS, HIT):
+            reply = await edge.ask(pacs.series, DICOM)
+            await edge.kept()
+
+            assert [part.body for part in reply.parts] == pacs.files
+            assert reply.get("cache-status") == status
+        assert pacs.asked == [pacs.series]
+
+
+async def test_a_part_says_what_it_is_and_where_it_is_from(tmp_path: Path) -> None:
+    pacs = Pacs()
+    async with keeping(pacs, folder=tmp_path) as edge:
+        for _ in range(2):
+            part = (await edge.ask(pacs.series, DICOM)).parts[1]
+            await edge.kept()
+            assert part.fields == {
+                "content-type": f"application/dicom; transfer-syntax={EXPLICIT}",
+                "content-length": str(len(pacs.files[1])),
+                "content-location": f"{PUBLIC}/studies/{STUDY}/series/{SERIES}/instances/{instance(2)}",
+            }
+
+
+async def test_each_client_is_told_the_base_that_it_knows(tmp_path: Path) -> None:
+    """Unrewritten bytes are kept (law 1): what one client fetched names another's router to the other."""
+    pacs = Pacs()
+    other = "http://other.example/dicomweb"
+    async with keeping(pacs, folder=tmp_path, server={"trusted_proxies": ["127.0.0.0/8"]}) as edge:
+        for path, accept in ((pacs.series, DICOM), (f"{pacs.series}/metadata", JSON)):
+            first = await edge.ask(path, accept)
+            await edge.kept()
+            second = await edge.ask(path, accept, fields=[("X-Forwarded-Host", "other.example")])
+
+            assert second.get("cache-status") == HIT
+            assert PUBLIC.encode() not in second.body
+            assert second.body.replace(other.encode(), PUBLIC.encode()) == first.body
+
+
+async def test_the_instances_of_a_series_are_held_each_for_itself(tmp_path: Path) -> None:
+    pacs = Pacs()
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        reply = await edge.ask(pacs.instance(3), "application/dicom")
+
+        assert (reply.body, reply.get("cache-status")) == (pacs.files[2], HIT)
+        assert pacs.asked == [pacs.series]
+
+
+async def test_the_study_answers_for_its_series(tmp_path: Path) -> None:
+    pacs = Pacs()
+    async with keeping(pacs, folder=tmp_path) as edge:
+        for path, accept in ((pacs.study, DICOM), (f"{pacs.study}/metadata", JSON)):
+            await edge.ask(path, accept)
+            await edge.kept()
+        series = await edge.ask(pacs.series, DICOM)
+        metadata = await edge.ask(f"{pacs.series}/metadata", JSON)
+
+        assert [part.body for part in series.parts] == pacs.files
+        assert len(metadata.json) == 3
+        assert pacs.asked == [pacs.study, f"{pacs.study}/metadata"]
+
+
+async def test_the_parts_are_no_proof_of_the_whole(tmp_path: Path) -> None:
+    """Every instance is held, and nobody said that these are all."""
+    pacs = Pacs(slices=2)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        for number in (1, 2):
+            await edge.ask(pacs.instance(number), DICOM)
+        await edge.kept()
+        reply = await edge.ask(pacs.series, DICOM)
+
+        assert reply.get("cache-status") == MISS
+        assert pacs.asked[2:] == [pacs.series]
+
+
+async def test_every_spelling_of_one_wish_is_answered_by_the_same_bytes(tmp_path: Path) -> None:
+    pacs = Pacs()
+    path = f"{pacs.instance(1)}/frames/1"
+    async with keeping(pacs, folder=tmp_path) as edge:
+        for accept in (
+            'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+            'multipart/related;type=application/octet-stream;transfer-syntax="*"',
+            f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}',
+            f'{OCTETS}; transfer-syntax="{EXPLICIT}"; transfer-syntax="*"',  # OHIF
+            "application/octet-stream",
+            "*/*",
+        ):
+            reply = await edge.ask(path, accept)
+            await edge.kept()
+            assert pacs.frame(1, 1) in reply.body
+        assert len(pacs.seen) == 1
+
+
+async def test_a_cache_that_may_hold_nothing_is_none(tmp_path: Path) -> None:
+    pacs = Pacs()
+    async with keeping(pacs, folder=tmp_path) as edge:
+        assert edge.cache is not None
+        edge.cache.room.pause()  # as after a write error
+        for _ in range(2):
+            reply = await edge.ask(pacs.series, DICOM)
+            await edge.kept()
+
+            assert [part.body for part in reply.parts] == pacs.files
+            assert reply.get("cache-status") == "edgerouter; fwd=miss"
+        assert pacs.asked == [pacs.series] * 2

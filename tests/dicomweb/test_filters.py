@@ -130,6 +130,12 @@ def test_one_of_several_values_will_do_where_they_are_asked_for() -> None:
     assert not passes(query, t00100020=attribute("LO", "9"))
 
 
+def test_a_value_that_cannot_be_read_matches_nothing() -> None:
+    raw = b'{"0020000D":{"vr":"UI","Value":["1.2"]},"00100020":{"vr":"LO","Value":[1e999]}}'
+
+    assert not Filter(parse("PatientID=1"), STUDIES)(read(raw, STUDIES, "a"))
+
+
 def test_a_key_that_we_cannot_read_is_left_to_the_source() -> None:
     assert passes("StudyDate=20200231", t00080020=attribute("DA", "20200229"))
 

@@ -104,3 +104,35 @@ async def test_a_lone_archive_s_modalities_are_not_waited_for_long(monkeypatch: 
 
     assert len(got.rows) == 40
     assert not any("00080061" in row for row in got.rows)
+
+
+async def test_only_so_many_studies_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerouter.transactions.passing.MOST", 10)
+    bare = [dated(f"1.{n}", "20200101", t00080061=attribute("CS")) for n in range(40)]
+    house = House.over(Hospital("north", bare))
+
+    got = await house.ask("/studies")
+
+    found = ["00080061" in row for row in got.rows]
+    assert found == sorted(found, reverse=True)
+    assert 10 <= sum(found) < 10 + 16  # some leave together, and are looked into together
+
+
+async def test_what_is_no_row_of_ours_leaves_as_it_is() -> None:
+    odd = dated("1.1", "20200101", t0020000D=attribute("UI", "none"))
+    bare = dated("1.2", "20200101", t00080061=attribute("CS"))
+    house = House.over(Hospital("north", [odd, bare]))
+
+    got = await house.ask("/studies")
+
+    assert got.uids == ["none", "1.2"]
+    assert [value(row, "00080061") for row in got.rows] == ["CT", "CT"]
+
+
+async def test_series_and_instances_pass_too_and_tell_where_they_are() -> None:
+    house = House.over(Hospital("north", [dated("1.1", "20200101", "1", "2")]))
+
+    await house.ask("/studies/1.1/series")
+    await house.ask("/instances")
+
+    assert house.service.locations.holders("1.1", "1.1.1", ["north"]) == ["north"]

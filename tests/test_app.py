@@ -32,7 +32,7 @@ async def test_the_process_answers_and_is_ready() -> None:
             reply = await edge.page(page)
             assert (reply.status, reply.get("cache-control")) == (200, "no-store")
             assert (await edge.page(page, method="HEAD")).status == 200
-            assert (await edge.page(page, method="POST")).status == 404
+            assert (await edge.page(page, method="POST")).status == 405
 
 
 async def test_metrics_tell_of_every_family() -> None:

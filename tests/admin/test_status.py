@@ -11,7 +11,10 @@ from tests.support.listening import Edge
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply, Seen, Step, Wait
 
-ROW = b'[{"0020000D":{"vr":"UI","Value":["1.2.3"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"CANARY"}]}}]'
+ROW = (
+    b'[{"00080061":{"vr":"CS","Value":["CT"]},"0020000D":{"vr":"UI","Value":["1.2.3"]},'
+    b'"00100010":{"vr":"PN","Value":[{"Alphabetic":"CANARY"}]}}]'
+)
 JSON = [("content-type", "application/dicom+json")]
 
 

@@ -41,7 +41,7 @@ def test_it_is_accepted_with_all_that_is_at_rest(folder: Path, capsys: pytest.Ca
 
     assert checked(folder, awake) == 0, capsys.readouterr().out
     said = capsys.readouterr()
-    assert re.fullmatch(r"ok: 2 upstreams, [1-9]\d* rules, [1-9]\d* rule tests passed\n", said.out)
+    assert re.fullmatch(r"ok: 3 upstreams, [1-9]\d* rules, [1-9]\d* rule tests passed\n", said.out)
     assert said.err == ""
 
 

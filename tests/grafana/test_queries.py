@@ -28,6 +28,8 @@ from tests.support.scripted import ScriptedUpstream, closed_port
 MAY_BE_EMPTY = {
     "edgerouter_cache_": "there is no cache in this router",
     "edgerouter_search_": "no search was federated",
+    "edgerouter_located": "every route of this router has one upstream",
+    "edgerouter_failovers": "every route of this router has one upstream",
 }
 VALUES = {"status": "500", "outcome": "http_response_timeout"}  # where a query asks for certain ones
 

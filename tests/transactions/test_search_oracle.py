@@ -51,11 +51,11 @@ def expected(sources: list[Hospital], patient: str | None) -> list[tuple[str, st
                 held.setdefault(study.uid, []).append(study)
     rows = []
     for uid, copies in held.items():
-        best = max(copies, key=lambda study: study.count)  # the first of several
+        copies.sort(key=lambda study: -study.count)  # the better holder first, equals in their order
+        best = copies[0]
         same = [c for c in copies if value(c.attributes, "00100020") == value(best.attributes, "00100020")]
         dates = [
-            value(study.attributes, "00080020")
-            for study in ([best] if len(same) < len(copies) else [best, *copies])
+            value(study.attributes, "00080020") for study in ([best] if len(same) < len(copies) else copies)
         ]
         date = next(filter(None, dates), "")
         rows.append((uid, date, value(best.attributes, "00100020")))

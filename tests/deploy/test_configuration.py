@@ -38,6 +38,7 @@ def test_it_is_accepted_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str
 
 def test_it_is_accepted_with_all_that_is_at_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     awake = _AT_REST.sub(r"\1", EXAMPLE)
+    (folder / "samples").mkdir()
 
     assert checked(folder, awake) == 0, capsys.readouterr().out
     said = capsys.readouterr()

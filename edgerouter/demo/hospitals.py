@@ -17,10 +17,8 @@ _YAML = """\
 upstreams:
   hospital-a:
     folder: hospital-a
-    issuer: HOSP-A
   hospital-b:
     folder: hospital-b
-    issuer: HOSP-B
 """
 
 SHARED_NUMBER = "4711"

@@ -124,7 +124,6 @@ def test_the_configuration_is_one_that_can_be_served(demo: Path) -> None:
 
     assert config.missing() == ()
     assert [upstream.folder for upstream in config.upstreams.values()] == [demo / name for name in HOSPITALS]
-    assert [upstream.issuer for upstream in config.upstreams.values()] == ["HOSP-A", "HOSP-B"]
 
 
 def test_what_is_there_already_stays_and_what_is_half_made_is_made_anew(demo: Path, tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ class Scanner:
                 self._failed(error.strerror or "It cannot be read.")
             except ConnectError as error:
                 self._failed(error.detail)
+            except Exception as error:  # what nobody foresaw must not end the router
+                self._failed(type(error).__name__)
             else:
                 self._succeeded()
             self._tried.set()

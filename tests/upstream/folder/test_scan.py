@@ -166,3 +166,21 @@ async def test_more_files_than_can_be_served_are_told(
     async with embedded(tmp_path) as archive:
         assert values(await rows(archive, "/studies"), UIDS) == ["1.1"]
     assert "only its first 1 files are served" in caplog.text
+
+
+async def test_what_nobody_foresaw_is_a_fault_of_the_archive_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprising(index: Index, batch: object) -> object:
+        raise ArithmeticError("DOE^JOHN")
+
+    (tmp_path / "a").write_bytes(dicom("1.1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "pass_over", surprising)
+        async with embedded(tmp_path) as archive:
+            with pytest.raises(ConnectError):
+                await ask(archive, "/studies")
+            assert archive.health.last_error == "ArithmeticError"
+            patch.undo()
+            await archive.rescan()
+            assert values(await rows(archive, "/studies"), UIDS) == ["1.1"]

@@ -30,6 +30,10 @@ class Fills:
         """How many fetches are under way."""
         return len(self._live)
 
+    def is_under_way(self, key: Hashable) -> bool:
+        """Whether who joins now follows a fetch that another has begun."""
+        return key in self._table
+
     @asynccontextmanager
     async def join(
         self, key: Hashable, fetch: Fetch, *, finish_alone: bool = False

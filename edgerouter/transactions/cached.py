@@ -40,7 +40,7 @@ class Cached:
         self.larder = Larder(cache, LookUp(cache), set())
         self.archives = archives
         self.box = box
-        self.flying = Flying()
+        self.flying = Flying(cache.fills)
 
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish]) -> "Retrieval | None":
         """The request as the cache sees it; None when it asks for nothing that is kept."""

@@ -81,11 +81,13 @@ class FrameJob:
     def __init__(self, larder: Larder, errand: Errand, *, again: bool) -> None:
         self.key = errand.key
         self.numbers = errand.resource.frames
+        self.begun = False
         self._larder = larder
         self._errand = errand
         self._again = again
 
     async def __call__(self, fill: Fill) -> None:
+        self.begun = True
         held = await self._held() if self._again else {}
         for is_held, numbers in groupby(self.numbers, key=held.__contains__):
             if is_held:

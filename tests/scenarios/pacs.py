@@ -7,8 +7,8 @@ knobs make it one that does not.
         assert [part.body for part in reply.parts] == pacs.files
         assert pacs.asked == [pacs.series]
 
-`pacs.hold(path, at=100)` holds the answer to a path after that many bytes of its body, `pacs.say[path]`
-puts other steps in its place.
+`pacs.hold(path, at=100)` holds the answer to a path after that many bytes of its body, `pacs.cut(path,
+Reset(), at=100)` breaks it off there, `pacs.say[path]` puts other steps in its place.
 """
 
 import asyncio
@@ -92,6 +92,7 @@ class Pacs:
     seen: list[Seen] = field(default_factory=list)
     say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
+    cuts: dict[str, tuple[int, Step]] = field(default_factory=dict)
     base: str = ""  # its DICOMweb root, as it prints it; http://pacs.internal:8042/dw is known as an alias
 
     series = f"/studies/{STUDY}/series/{SERIES}"
@@ -133,6 +134,10 @@ class Pacs:
         gate = self.gates[path] = Gate(at)
         return gate
 
+    def cut(self, path: str, how: Step, *, at: int) -> None:
+        """Break the next answer to a path off once so many bytes of its body are sent."""
+        self.cuts[path] = (at, how)
+
     def __call__(self, seen: Seen) -> Iterable[Step]:
         self.seen.append(seen)
         path = seen.target.removeprefix("/dw").partition("?")[0]
@@ -142,9 +147,11 @@ class Pacs:
 
     def answer(self, path: str) -> list[Step]:
         """The whole answer to a path."""
-        if path in (self.study, self.series):
+        if path in (self.study, self.series) and self.slices:
             return self.parts(path, [(self._label("application/dicom", file), file) for file in self.files])
-        if path in (f"{self.study}/metadata", f"{self.series}/metadata"):
+        if path == "/studies" or path == f"{self.study}/series":
+            return self.json(path, [self.row(1)] if self.slices else [])
+        if path in (f"{self.study}/metadata", f"{self.series}/metadata") and self.slices:
             return self.json(path, [self.row(number) for number in self.numbers])
         number = next((number for number in self.numbers if path.startswith(self.instance(number))), None)
         if number is None:
@@ -164,11 +171,15 @@ class Pacs:
     def body(self, path: str, body: bytes, fields: Fields) -> list[Step]:
         reply = Scripted(body=body, fields=[*fields, *self.fields], framing=self.framing)
         ending: list[Step] = [Close()] if self.framing == "close" else []
+        raw = reply.render(0, "GET")
+        head = raw.index(b"\r\n\r\n") + 4
+        if path in self.cuts:
+            at, how = self.cuts.pop(path)
+            return [Send(raw[: head + at]), how]
         gate = self.gates.get(path)
         if gate is None:
             return [reply, *ending]
-        raw = reply.render(0, "GET")
-        at = raw.index(b"\r\n\r\n") + 4 + gate.at
+        at = head + gate.at
         return [Send(raw[:at]), Note(gate.reached.set), Wait(gate.open), Send(raw[at:]), *ending]
 
     def _of_instance(self, number: int, path: str, rest: str) -> list[Step]:

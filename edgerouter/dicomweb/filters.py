@@ -36,7 +36,12 @@ class Filter:
     @property
     def checks(self) -> bool:
         """Whether the search has keys that can be checked."""
-        return bool(self._uids or self._demanded or self._if_said)
+        return self.identifies or bool(self._if_said)
+
+    @property
+    def identifies(self) -> bool:
+        """Whether it has keys that say whose or which it is."""
+        return bool(self._uids or self._demanded)
 
     def __call__(self, row: Row) -> bool:
         if row.key[: len(self._path)] != self._path:

@@ -5,6 +5,7 @@ A row stays the bytes it was; only what merging has to know is decoded, and noth
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ Key = tuple[str, ...]
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}\Z")
 _DATE = re.compile(r"[0-9]{8}\Z")
 _TIME = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?\Z")
+_LONGEST = 32  # characters of a date or a time that could be one
 _NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
 _NAMES = {
     Level.STUDY: (STUDY,),
@@ -189,14 +191,16 @@ def _order(level: Level, key: Key, known: _Known) -> str:
     """Studies newest first, series and instances by their number; what is missing comes last, UIDs
     decide between equals, so the order is total."""
     if level is Level.STUDY:
-        place = _newest_first(_text(known.date).replace(".", ""), _text(known.time).replace(":", ""))
+        place = _newest_first(_text(known.date)[:_LONGEST], _text(known.time)[:_LONGEST])
     else:
         numbered = known.series_number if level is Level.SERIES else known.instance_number
         place = _ascending(_number(numbered))
     return "\0".join((place, *key))
 
 
+@lru_cache(maxsize=4096)
 def _newest_first(date: str, time: str) -> str:
+    date, time = date.replace(".", ""), time.replace(":", "")  # as ACR-NEMA wrote them
     if not _DATE.match(date):
         return "1"
     if not _TIME.match(time):
@@ -210,7 +214,7 @@ def _ascending(number: int | None) -> str:
 
 
 def _text(attribute: _Plain | None) -> str:
-    found = attribute.value if attribute else None
+    found = attribute.value if attribute is not None else None
     return _written_out(found[0]) if isinstance(found, list) and found else ""
 
 

@@ -208,7 +208,7 @@ class _Share:
             Transaction.SEARCH,
             resource.path,
             query.emit(wanted, spelling(profile, resource.level)),
-            request_fields(self.inbound, accept, coded=True),
+            request_fields(self.inbound, accept, coded=True).without("range", "if-range"),
         )
 
     def _read(self, raws: Sequence[bytes]) -> list[Row]:

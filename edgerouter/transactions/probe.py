@@ -1,7 +1,7 @@
 """Asking one upstream whether it has a study or a series: a search for its UID, of one row."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgerouter.dicomweb.media import parse
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
@@ -21,10 +21,11 @@ _MAX_BYTES = 4 << 20  # of an answer; sources that ignore the key answer with al
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The study (series ""), or the series, that is looked for."""
+    """The study (series ""), or the series, that is looked for; `via` is the way of the request so far."""
 
     study: str
     series: str = ""
+    via: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -63,7 +64,8 @@ async def probe(archive: Upstream, subject: Subject) -> int:
 async def _rows(archive: Upstream, subject: Subject) -> list[Row]:
     collection = subject.collection
     accept = spell_accept(archive.profile, collection.kind, collection.level, ANY_JSON)
-    fields = Fields([("accept", accept), ("accept-encoding", "gzip")])
+    way = [("via", subject.via)] if subject.via else []
+    fields = Fields([("accept", accept), ("accept-encoding", "gzip"), *way])
     outbound = Outbound("GET", Transaction.SEARCH, collection.path, subject.query, fields)
     async with archive.open(outbound) as answer:
         if not _has_rows(answer, archive.name):

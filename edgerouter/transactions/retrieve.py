@@ -106,8 +106,8 @@ class Retrieve:
 def _subject(inbound: Inbound) -> Subject:
     if inbound.transaction is Transaction.WADO_URI:
         asked = read_wado_uri(inbound.query)
-        return Subject(asked.study, asked.series)
-    return Subject(inbound.resource.study or "", inbound.resource.series or "")
+        return Subject(asked.study, asked.series, inbound.via)
+    return Subject(inbound.resource.study or "", inbound.resource.series or "", inbound.via)
 
 
 def _noted(error: RouterError, retrieval: Retrieval | None) -> RouterError:

@@ -70,7 +70,10 @@ class Search:
         wanted = wishes_of(inbound)
         asked = query.parse(inbound.query)
         matching = Filter(asked, inbound.resource)
-        if len(able) == 1 and not (able[0] in self._ignoring and matching.checks):
+        xml = wanted[0].media == XML
+        # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
+        doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
+        if len(able) == 1 and not doubted:
             return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
         began = self._snapshots.clock()
         snapshot = await self._snapshot(inbound, asked, able, route)
@@ -81,9 +84,7 @@ class Search:
         fields = head(inbound, snapshot, remaining).set(
             "cache-status", HIT if snapshot.taken < began else UNCACHED
         )
-        if wanted[0].media == XML:
-            return await as_xml(inbound, rows, fields)
-        return as_json(inbound, rows, fields)
+        return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
     async def _passed(
         self, inbound: Inbound, asked: SearchQuery, matching: Filter, archive: Upstream, route: Route

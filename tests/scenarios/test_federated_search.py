@@ -280,6 +280,27 @@ async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
         client.close()
 
 
+async def test_a_range_is_not_asked_of_the_archives() -> None:
+    given = three()
+    async with hospitals(*given) as edge:
+        reply = await edge.ask("/studies", JSON, fields=[("Range", "bytes=0-9")])
+
+    assert (reply.status, len(reply.json)) == (200, 4)
+    assert all(one.asked[0].get("range") is None for one in given)
+
+
+async def test_the_way_of_a_request_is_told_to_every_archive() -> None:
+    """Else two routers that ask each other would never notice."""
+    given = three()
+    way = [("Via", "1.1 elsewhere")]
+    async with hospitals(*given) as edge:
+        await edge.ask("/studies", JSON, fields=way)
+        await edge.ask("/studies/7.7", 'multipart/related; type="application/dicom"', fields=way)
+
+    for one in given:
+        assert [(seen.get("via") or "").partition(",")[0] for seen in one.asked] == ["1.1 elsewhere"] * 2
+
+
 async def test_what_cannot_be_accepted_or_read_is_refused_without_asking() -> None:
     given = three()
     async with hospitals(*given) as edge:

@@ -11,7 +11,7 @@ from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import NotFound, ResponseTimeout
 from edgerouter.upstream.seam import Outbound
 from tests.support.hospital import Hospital, MemoryArchive, attribute, studies, value
-from tests.transactions.ask import House
+from tests.transactions.ask import House, inbound
 from tests.transactions.hospitals import dated
 
 
@@ -136,3 +136,15 @@ async def test_series_and_instances_pass_too_and_tell_where_they_are() -> None:
     await house.ask("/instances")
 
     assert house.service.locations.holders("1.1", "1.1.1", ["north"]) == ["north"]
+
+
+async def test_in_xml_other_patients_do_not_pass_either() -> None:
+    mine = dated("1.1", "20200101", t00100020=attribute("LO", "7"))
+    other = dated("1.2", "20200101", t00100020=attribute("LO", "8"))
+    house = House.over(Hospital("north", [mine, other], ignores=frozenset({"00100020"})))
+    xml = 'multipart/related; type="application/dicom+xml"'
+
+    got = await house.ask(inbound("/studies?PatientID=7", accept=xml))
+
+    assert b">1.1<" in got.body
+    assert b">1.2<" not in got.body

@@ -65,10 +65,19 @@ class Leg:
             await self._pieces.put((data, last))
         self._fed = asyncio.get_running_loop().time()
 
+    async def put_within(self, seconds: float, data: bytes) -> bool:
+        """The same, but not longer than that; whether it was put."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.put(data)
+        except TimeoutError:
+            return False
+        return True
+
     @property
     def idle(self) -> float:
-        """Seconds since something was put."""
-        return asyncio.get_running_loop().time() - self._fed
+        """How many seconds ago it had nothing left to send."""
+        return asyncio.get_running_loop().time() - self._fed if self._pieces.empty() else 0.0
 
     @property
     def trouble(self) -> str:

@@ -2,7 +2,7 @@
 it comes, and one answer tells what became of all. The slowest upstream sets the pace of the whole."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from edgerouter.dicomweb.media import DICOM, content_type_of_multipart
 from edgerouter.dicomweb.multipart import new_boundary
@@ -83,9 +83,12 @@ class _Scattering:
     async def _pass_on(self, group: asyncio.TaskGroup) -> None:
         assert self._inbound.body is not None
         async for chunk in self._inbound.body:
-            for upstream, data in await self._sorted(chunk):
-                await self._leg(upstream, group).put(data)
-            await self._end_the_idle()
+            pieces = await self._sorted(chunk)
+            for at, (upstream, data) in enumerate(pieces):
+                needed = {name for name, _ in pieces[at:]}
+                while not await self._leg(upstream, group).put_within(IDLE, data):
+                    await self._end_the_idle(needed)
+            await self._end_the_idle(set())
         for upstream, data in await asyncio.to_thread(self._splitter.close):
             await self._end(self._leg(upstream, group), data)
 
@@ -104,11 +107,11 @@ class _Scattering:
             self._legs.append(leg)
         return self._open[upstream]
 
-    async def _end_the_idle(self) -> None:
+    async def _end_the_idle(self, needed: Set[str]) -> None:
         """Complete the requests that wait while all goes elsewhere, before their upstreams give them up;
-        what comes for one of those later goes in a new request."""
+        what comes for one of those later, not being `needed` now, goes in a new request."""
         for leg in list(self._open.values()):
-            if leg.idle > IDLE and leg.name != self._splitter.current:
+            if leg.idle > IDLE and leg.name not in needed and leg.name != self._splitter.current:
                 await self._end(leg, self._splitter.end(leg.name))
 
     async def _end(self, leg: Leg, data: bytes) -> None:

@@ -259,7 +259,7 @@ async def test_the_slowest_archive_sets_the_pace_and_nothing_piles_up() -> None:
             yield Body()
             yield from super().__call__(seen)
 
-    large = instance("2.1", "MR", pixels=48 << 20)
+    large = instance("2.1", "MR", pixels=24 << 20)
     async with (
         ScriptedUpstream(Shelf()) as north,
         ScriptedUpstream(Slow(), early=True) as south,
@@ -308,3 +308,34 @@ async def test_a_request_that_would_wait_too_long_is_completed_and_another_takes
         assert (reply.status, len(stored_in(reply))) == (200, 3)
         assert [files_of(seen) for seen in north.requests] == [[CT1], [CT2]]
         assert [files_of(seen) for seen in south.requests] == [[MR1]]
+
+
+async def test_while_one_archive_stalls_the_request_to_another_is_completed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or it would be given up meanwhile: one archive's trouble is not another's."""
+    monkeypatch.setattr(scatter, "IDLE", 0.02)
+    stored = asyncio.Event()
+
+    class Waiting(Shelf):
+        def __call__(self, seen: Seen) -> Iterator[Step]:
+            yield Wait(stored)
+            yield Body()
+            yield from super().__call__(seen)
+
+    class Telling(Shelf):
+        def __call__(self, seen: Seen) -> Iterator[Step]:
+            yield from super().__call__(seen)
+            yield Note(stored.set)
+
+    large = instance("2.1", "MR", pixels=24 << 20)
+    async with (
+        ScriptedUpstream(Telling()) as north,
+        ScriptedUpstream(Waiting(), early=True) as south,
+        edge_over(north, south, rules=RULES) as edge,
+    ):
+        reply = await store(edge, upload(CT1, large, CT2))
+
+        assert (reply.status, len(stored_in(reply))) == (200, 3)
+        assert [files_of(seen) for seen in north.requests] == [[CT1], [CT2]]
+        assert received(south) == [large]

@@ -1,9 +1,11 @@
 """What was retrieved once is answered from disk: judged by the relay before a real archive."""
 
 import http.client
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,17 +80,18 @@ def test_after_a_kill_what_was_whole_is_still_held(cold: Edge) -> None:
     assert cold.relays["a"].since(mark) == []
 
 
-def at_once(edge: Edge, count: int, work: Callable[[Door], Reply]) -> list[Reply]:
-    """So many clients that start together."""
-    barrier = threading.Barrier(count)
-
-    def one(_: int) -> Reply:
-        with asking(edge) as door:
-            barrier.wait()
-            return work(door)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+def digest(edge: Edge, path: str, accept: str) -> tuple[int, str]:
+    """Status and digest of one answer, read piece by piece."""
+    url = urlsplit(edge.dicomweb + path)
+    connection = http.client.HTTPConnection(url.netloc, timeout=100)
+    try:
+        connection.request("GET", url.path, headers={"Accept": accept})
+        answer, found = connection.getresponse(), sha256()
+        while piece := answer.read(1 << 20):
+            found.update(piece)
+        return answer.status, found.hexdigest()
+    finally:
+        connection.close()
 
 
 def bodies(exchanges: list[Exchange]) -> list[Exchange]:
@@ -96,13 +99,23 @@ def bodies(exchanges: list[Exchange]) -> list[Exchange]:
     return [one for one in exchanges if one.body_down > 100_000]
 
 
-@pytest.mark.parametrize("what", ["one frame", "series"])
-def test_a_hundred_simultaneous_requests_cross_the_line_once(cold: Edge, what: str) -> None:
-    path, accept = RETRIEVES[what]
-    replies = at_once(cold, 100, lambda door: door.ask(path, accept))
+# A hundred copies of the whole series are 10 GB: the long form.
+SERIES_CLIENTS = 100 if os.environ.get("EDGEROUTER_FULL") else 12
 
-    assert {reply.status for reply in replies} == {200}
-    assert len({reply.body for reply in replies}) == 1
+
+@pytest.mark.parametrize(("what", "clients"), [("one frame", 100), ("series", SERIES_CLIENTS)])
+def test_simultaneous_requests_cross_the_line_once(cold: Edge, what: str, clients: int) -> None:
+    path, accept = RETRIEVES[what]
+    barrier = threading.Barrier(clients)
+
+    def one(_: int) -> tuple[int, str]:
+        barrier.wait()
+        return digest(cold, path, accept)
+
+    with ThreadPoolExecutor(clients) as pool:
+        found = set(pool.map(one, range(clients)))
+
+    assert [status for status, _ in found] == [200], "all the same, and all of it"
     cold.relays["a"].quiet()
     assert len(bodies(cold.relays["a"].requests)) == 1
     assert len(cold.relays["a"].requests) <= 2

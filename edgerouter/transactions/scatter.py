@@ -85,9 +85,8 @@ class _Scattering:
         async for chunk in self._inbound.body:
             pieces = await self._sorted(chunk)
             for at, (upstream, data) in enumerate(pieces):
-                needed = {name for name, _ in pieces[at:]}
                 while not await self._leg(upstream, group).put_within(IDLE, data):
-                    await self._end_the_idle(needed)
+                    await self._end_the_idle({name for name, _ in pieces[at:]})
             await self._end_the_idle(set())
         for upstream, data in await asyncio.to_thread(self._splitter.close):
             await self._end(self._leg(upstream, group), data)

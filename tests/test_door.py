@@ -46,7 +46,10 @@ async def test_the_rules_see_the_client_that_trusted_proxies_tell_of(
 
 
 async def test_the_route_chooses_the_upstream() -> None:
-    rules = [{"name": "searches", "match": {"transaction": "search"}, "route": {"upstreams": ["south"]}}]
+    rules = [
+        {"name": "searches", "match": {"transaction": "search"}, "route": {"upstreams": ["south"]}},
+        {"name": "retrieves", "match": {"transaction": "retrieve"}, "route": {"upstreams": ["north"]}},
+    ]
     async with (
         answering(STUDY) as north,
         answering(ROWS) as south,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgerouter.dicomweb.resource import Transaction
-from edgerouter.errors import ConnectError, Received, ResponseTimeout, RouterError
+from edgerouter.errors import ConnectError, ResponseTimeout, RouterError
 from edgerouter.metrics import REGISTRY
 from edgerouter.transactions import holders as module
 from edgerouter.transactions import probe
@@ -250,8 +250,3 @@ async def test_many_who_look_for_the_same_ask_once() -> None:
 
     assert [task.result() for task in tasks] == ["a"] * 10
     assert asked.searches() == [1, 1]
-
-
-async def test_a_refusal_of_the_search_is_no_failure_of_the_study() -> None:
-    assert issubclass(Received, RouterError)
-    assert SERIES.key == ("1.1", "1.1.1")

@@ -135,9 +135,12 @@ async def _lone(fill: Fill, answer: Answer, upstream: str, namer: Namer) -> None
     value = answer.fields.get("content-type")
     media, syntax = part_type(value)
     length = None if "content-encoding" in answer.fields else answer.length
+    label = Label(Fields([("content-type", value)] if value else []), media, syntax, length)
     async with aclosing(decoded(answer, upstream)) as chunks:
         await begin(fill, answer, *([] if proven else [UNPROVEN]))
-        await namer.begin(Label(Fields([("content-type", value)] if value else []), media, syntax, length))
+        first = await anext(chunks, b"")  # what fails before it may still be asked of another
+        await namer.begin(label)
+        await namer.data(first)
         async for chunk in chunks:
             await namer.data(chunk)
     await namer.end()

@@ -134,13 +134,13 @@ class Edge:
 
     async def kept(self) -> None:
         """Wait until what passed is kept."""
-        await self.listening.quiet()
         async with asyncio.timeout(PATIENCE):
             while self.cache and self.cache.fills.live:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.001)
 
     async def nothing_left_over(self) -> None:
         """Wait for the answers under way; fails when one left something behind."""
+        await self.listening.quiet()
         await self.kept()
         for archive in self.archives.values():
             assert (archive.limiter.busy, archive.limiter.waiting) == (0, 0)

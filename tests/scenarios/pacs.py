@@ -153,10 +153,10 @@ class Pacs:
             return self.json(path, [self.row(1)] if self.slices else [])
         if path in (f"{self.study}/metadata", f"{self.series}/metadata") and self.slices:
             return self.json(path, [self.row(number) for number in self.numbers])
-        number = next((number for number in self.numbers if path.startswith(self.instance(number))), None)
-        if number is None:
-            return [Scripted(404)]
-        return self._of_instance(number, path, path.removeprefix(self.instance(number)))
+        for number in self.numbers:
+            if f"{path}/".startswith(f"{self.instance(number)}/"):
+                return self._of_instance(number, path, path.removeprefix(self.instance(number)))
+        return [Scripted(404)]
 
     def parts(
         self, path: str, parts: Sequence[tuple[Fields, bytes]], root: str = "application/dicom"

@@ -12,13 +12,13 @@ import msgspec
 
 import edgerouter
 from edgerouter.dicom.source import Part10Error
-from edgerouter.upstream.folder.threads import Threads
-from edgerouter.upstream.folder.worker import LENGTH, Describe, Entry, Locate, Place, Reply, Request, ToXml
+from edgerouter.parsing.threads import Threads
+from edgerouter.parsing.worker import LENGTH, Describe, Entry, Locate, Place, Reply, Request, ToXml
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
 _START = 60.0  # seconds
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")  # no secrets
-_COMMAND = (sys.executable, "-P", "-m", "edgerouter.upstream.folder.worker")
+_COMMAND = (sys.executable, "-P", "-m", "edgerouter.parsing.worker")
 T = TypeVar("T")
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -29,12 +32,14 @@ from edgerouter.cache.folder import Folder
 from edgerouter.config import Config, ServerConfig
 from edgerouter.config.cache import CacheConfig
 from edgerouter.config.upstreams import Upstream
+from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.door import Door, Doorway
 from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.middleware.errors import places
+from edgerouter.parsing.describer import Describer
 from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
@@ -177,9 +182,22 @@ async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
     def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
         return tasks.create_task(_guarded(coro), name=name)
 
-    cache = await Cache.open(config.path, size=config.size, min_free=config.min_free, start=start)
+    describer = Describer("cache")
+    stack.push_async_callback(describer.aclose)
+    frames = partial(frame_note, describer)
+    cache = await Cache.open(
+        config.path, size=config.size, min_free=config.min_free, start=start, frames=frames
+    )
     stack.push_async_callback(cache.close)
     return cache
+
+
+async def frame_note(describer: Describer, path: Path) -> bytes:
+    """What is written down of an instance's frames; nothing for a file that cannot be read so."""
+    try:
+        return await describer.frames(os.fsencode(path))
+    except (Part10Error, OSError):
+        return b""
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

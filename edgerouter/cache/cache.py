@@ -12,7 +12,7 @@ from edgerouter.cache.desk import FAILURES, Desk
 from edgerouter.cache.eviction import Evictor
 from edgerouter.cache.fills import Fills
 from edgerouter.cache.folder import Folder, FolderError
-from edgerouter.cache.means import Means
+from edgerouter.cache.means import FrameNotes, Means, no_notes
 from edgerouter.cache.moments import Moments
 from edgerouter.cache.partfile import Opener, open_new
 from edgerouter.cache.readers import Readers
@@ -45,6 +45,7 @@ class Cache:
         min_free: int,
         free: Callable[[Path], int],
         opener: Opener,
+        frames: FrameNotes,
     ) -> None:
         self.secret = folder.secret
         self.counts = Counts()
@@ -69,6 +70,7 @@ class Cache:
             start,
             folder.parts,
             opener,
+            frames,
         )
         self.fills = Fills(means)
         self._folder = folder
@@ -89,10 +91,12 @@ class Cache:
         start: Start,
         free: Callable[[Path], int] = free_bytes,
         opener: Opener = open_new,
+        frames: FrameNotes = no_notes,
     ) -> "Cache":
         """Open the cache in a directory of its own, making it if need be; sizes in bytes.
 
-        `start` starts tasks that belong to the app and outlive requests. Raises FolderError, whose text
+        `start` starts tasks that belong to the app and outlive requests, `frames` tells what to write down
+        of the frames of an instance. Raises FolderError, whose text
         is for the operator, when the directory cannot be used.
         """
         _warn_of_sqlite(sqlite3.sqlite_version_info)
@@ -106,7 +110,7 @@ class Cache:
             raise FolderError(f"The cache in {path} cannot be opened: {type(error).__name__}.") from error
         desk.bracket = shelf.transaction
         desk.noticed = shelf.notice
-        return cls(folder, desk, shelf, Reading(), start, size, min_free, free, opener)
+        return cls(folder, desk, shelf, Reading(), start, size, min_free, free, opener, frames)
 
     async def purge(self, *, study: str | None = None, upstream: str | None = None) -> int:
         """Forget a study, all of an upstream, or everything: how many units went. Raises one of FAILURES.

@@ -90,6 +90,17 @@ class Catalog:
                 members[member] = (*members.get(member, ()), held)
         return members
 
+    async def units(self, study: str, instance: str, upstream: str | None = None) -> list[UnitKey]:
+        """Every unit of one instance, from one upstream or from all."""
+        return await self._read([], self._shelf.holdings.units, upstream, study, instance)
+
+    async def date_headers(self, keys: Sequence[UnitKey], header_at: float) -> bool:
+        """Note when the headers of these instances were last known to be right; CHANGED: they are not."""
+        kept = await self._write(self._shelf.date_headers, keys, header_at)
+        for key in keys:
+            self.changed(key)
+        return kept
+
     def changed(self, key: UnitKey) -> None:
         """A unit came or went: what is remembered of its place is not true any more."""
         self._held.drop(place(key))
@@ -134,7 +145,14 @@ class Catalog:
         """Keep rows asked for at moment `since`; False if the study was touched meanwhile."""
         if not self.voids.untouched(study, upstream, since):
             return False
-        return await self._write(self._shelf.listings.put_rows, upstream, study, rows, self._clock())
+        try:
+            changed = await self._desk.write(self._shelf.put_rows, upstream, study, rows, self._clock())
+        except FAILURES as error:
+            self._failed(error)
+            return False
+        for member in changed:
+            self._held.drop((study, *member, UnitKind.INSTANCE, ""))
+        return True
 
     async def described(self, upstream: str, study: str, series: str | None = None) -> set[Member]:
         """The members of a study, or of one series of it, whose metadata is here."""

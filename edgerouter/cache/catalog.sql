@@ -22,6 +22,7 @@ CREATE TABLE unit (
     syntax TEXT NOT NULL,
     size INTEGER NOT NULL,
     stored_at REAL NOT NULL,
+    header_at REAL NOT NULL,
     PRIMARY KEY (study_id, series, instance, kind, which, media, syntax)
 ) WITHOUT ROWID;
 

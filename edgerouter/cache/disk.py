@@ -32,12 +32,13 @@ class File:
 
 
 class Opened:
-    """A unit's file and meta, as `fetch` found them."""
+    """A unit's file, where it stands, and its meta, as `fetch` found them."""
 
-    __slots__ = ("file", "meta")
+    __slots__ = ("file", "meta", "path")
 
-    def __init__(self, file: File, meta: UnitMeta) -> None:
+    def __init__(self, file: File, path: str, meta: UnitMeta) -> None:
         self.file = file
+        self.path = path
         self.meta = meta
 
 
@@ -101,10 +102,11 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         if not isinstance(filename, str) or not FILE_NAME.fullmatch(filename):
             raise OSError("A row of the cache names a strange file.")
         meta = UnitMeta.decode(value)
-        file = open_regular(os.path.join(self._directory, filename))
+        path = os.path.join(self._directory, filename)
+        file = open_regular(path)
         if os.fstat(file.fd).st_size != meta.size:
             raise OSError("A file of the cache is cut or too long.")
-        return Opened(file, meta)
+        return Opened(file, path, meta)
 
     def remove(self, file_path: object) -> None:
         """Note the file of a row; a name that is not of our shape is left alone."""

@@ -15,6 +15,7 @@ from edgerouter.cache.studies import Studies
 
 # (SeriesInstanceUID, SOPInstanceUID)
 Member = tuple[str, str]
+DERIVED = "derived"  # in the place of a validator: we made the row of the instance itself
 _MOST = 64 << 20  # bytes a listing or a row may unpack to
 _members = msgspec.json.Decoder(tuple[Member, ...])
 

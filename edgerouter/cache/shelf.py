@@ -15,11 +15,12 @@ import diskcache
 from edgerouter.cache.database import BUSY, Database, is_corrupt, prepare, touch_private
 from edgerouter.cache.disk import Adoption, Opened, UnitDisk
 from edgerouter.cache.holdings import Holdings
-from edgerouter.cache.listings import Listings
+from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import UnitKey, UnitMeta
+from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta
 
+_CHANGED = "changed"  # the tag of a row whose unit answers for its frames only
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
 _SETTINGS = {
     "eviction_policy": "none",
@@ -39,6 +40,7 @@ class DiskRow:
     key: UnitKey | None
     meta: UnitMeta | None
     filename: str
+    changed: bool  # its header is known not to be the upstream's any more
 
 
 class Shelf:
@@ -89,12 +91,28 @@ class Shelf:
         """Make a finished part file a unit, in place of an older one. Raises one of FAILURES."""
         try:
             self._cache.set(key.text, adoption)
-            self.holdings.add(key, adoption.meta.size, adoption.meta.stored_at, now)
+            asked_at = adoption.meta.stored_at
+            self.holdings.add(key, adoption.meta.size, asked_at, asked_at, now)
         except BaseException:
             discard(adoption)
             with suppress(sqlite3.Error, diskcache.Timeout):
                 self._cache.delete(key.text)
             raise
+
+    def put_rows(self, upstream: str, study: str, rows: Iterable[Row], now: float) -> list[Member]:
+        """Keep metadata rows; those that say other than before, whose instances' headers are unsure now."""
+        rows = list(rows)
+        members = [(row.series, row.instance) for row in rows]
+        before = self.listings.rows(upstream, study, members)
+        self.listings.put_rows(upstream, study, rows, now)
+        changed = [
+            (row.series, row.instance)
+            for row, old in zip(rows, before, strict=True)
+            if old is not None and old.validator != DERIVED and old.data != row.data
+        ]
+        for member in changed:
+            self.holdings.doubt(upstream, study, *member)
+        return changed
 
     def remove(self, keys: Iterable[UnitKey]) -> None:
         """Remove units: catalog, row, file."""
@@ -107,12 +125,20 @@ class Shelf:
         """diskcache's rows in order of their numbers, beyond one number."""
         # Its own iteration gives keys only; file names and sizes are needed to find what disagrees.
         rows = self._cache._sql(
-            "SELECT rowid, key, raw, value, filename FROM Cache WHERE rowid > ? ORDER BY rowid LIMIT ?",
+            "SELECT rowid, key, raw, value, filename, tag FROM Cache WHERE rowid > ? ORDER BY rowid LIMIT ?",
             (after, limit),
         )
         return [
-            DiskRow(number, _key(key, raw), _meta(value), str(name)) for number, key, raw, value, name in rows
+            DiskRow(number, _key(key, raw), _meta(value), str(name), tag == _CHANGED)
+            for number, key, raw, value, name, tag in rows
         ]
+
+    def date_headers(self, keys: Iterable[UnitKey], header_at: float) -> None:
+        """Note when the headers of instances were last known to be right, or that they are not (CHANGED)."""
+        for key in keys:
+            self.holdings.date_header(key, header_at)
+            if header_at == CHANGED:  # outlives a lost catalog
+                self._cache._sql("UPDATE Cache SET tag = ? WHERE key = ? AND raw = 1", (_CHANGED, key.text))
 
     def count(self) -> int:
         """How many units there are."""

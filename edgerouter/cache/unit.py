@@ -13,6 +13,7 @@ import msgspec
 
 from edgerouter.http.fields import Fields
 
+UNSURE, CHANGED = 0.0, -1.0  # in the place of a time
 SEGMENT = 1 << 20  # bytes that one digest covers
 DIGEST = 16  # bytes of a digest: SHA-256, cut
 KEPT_FIELDS = (
@@ -105,11 +106,17 @@ class UnitKey:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A representation that the catalog believes is held; `size` in bytes, `stored_at` in Unix seconds."""
+    """A representation that the catalog believes is held; `size` in bytes, times in Unix seconds.
+
+    `stored_at` is when the upstream was asked for it. `header_at`, of an instance, is when its header was
+    last known to be what the upstream has: UNSURE when nobody knows, CHANGED when it is known not to be,
+    and then it answers for its frames only.
+    """
 
     key: UnitKey
     size: int
     stored_at: float
+    header_at: float = 0.0
 
 
 class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):

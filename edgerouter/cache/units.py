@@ -15,7 +15,7 @@ from edgerouter.cache.readers import Readers
 from edgerouter.cache.reading import Reading
 from edgerouter.cache.segments import Verified, is_whole
 from edgerouter.cache.shelf import Shelf, discard
-from edgerouter.cache.unit import SEGMENT, UnitKey, UnitMeta
+from edgerouter.cache.unit import SEGMENT, UnitKey, UnitMeta, segments
 
 _HANDLES = 128  # units kept open for the next reader
 _TROUBLE = 3  # read errors of the disk within _WATCH seconds: the cache is off for as long
@@ -40,6 +40,7 @@ class Unit:
     ) -> None:
         self.key = key
         self.meta: UnitMeta = opened.meta
+        self.path = opened.path
         self._file: File = opened.file
         self._reading = reading
         self._verified = verified
@@ -68,6 +69,11 @@ class Unit:
             return await self._reading.piece(self._file, start, min(stop, (segment + 1) * SEGMENT))
         except OSError as error:
             raise await self._damaged(error) from error
+
+    async def verify_all(self) -> None:
+        """Make sure of the whole, for somebody who reads the file himself. Raises Damaged."""
+        for segment in range(segments(self.meta.size)):
+            await self.verify(segment)
 
     async def verify(self, segment: int) -> None:
         """Make sure of one segment; once for as long as the file stays untouched. Raises Damaged."""
@@ -133,6 +139,11 @@ class Units:
             self._used(key.upstream, key.study)
             self._keep(unit)
         return unit
+
+    async def meta(self, key: UnitKey) -> UnitMeta | None:
+        """What is written beside a unit, None for a miss; neither a use nor a hit."""
+        unit = None if self._is_off() else await self._found(key, 0)
+        return unit and unit.meta
 
     async def adopt(self, key: UnitKey, path: Path, meta: UnitMeta) -> bool:
         """Make a finished part file a unit; False, and the file gone, when that could not be."""

@@ -13,7 +13,9 @@ from edgerouter.routing.facts import Dataset, Facts
 class Route:
     """The decision for one request: which upstreams may be asked; `rule` is None for the default.
 
-    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does. With
+    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does.
+    `promote`: a missing frame may bring its instance. `max_stale` is for how many seconds beyond its lifetime
+    what is held is served when its upstream does not answer. With
     `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of them
     may go to."""
 
@@ -21,6 +23,8 @@ class Route:
     rule: str | None = None
     deadline: float = 10.0
     strict: bool = False
+    promote: bool = True
+    max_stale: float = 7 * 86400.0
     sorting: "Sorting | None" = None
 
 

@@ -12,7 +12,7 @@ from edgerouter.http.reply import Reply
 from edgerouter.metrics import FAILOVERS
 from edgerouter.routing.router import Route
 from edgerouter.transactions.asking import wishes_of
-from edgerouter.transactions.cached import Cached, Retrieval
+from edgerouter.transactions.cached import Cached, CachedRetrieval
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
@@ -54,7 +54,7 @@ class Retrieve:
         if not able:
             raise NotFound("No upstream of this route has the resource.")
         subject = _subject(inbound)
-        retrieval = self._cached.retrieval(inbound, wanted) if self._cached else None
+        retrieval = self._cached.retrieval(inbound, wanted, route) if self._cached else None
         if retrieval:
             known = self._locations.holders(subject.study, subject.series, able)
             held = await retrieval.held([*known, *(name for name in able if name not in known)])
@@ -75,7 +75,7 @@ class Retrieve:
         raise _noted(verdict(failures), retrieval)
 
     async def _given(
-        self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None, *, alone: bool
+        self, inbound: Inbound, archive: Upstream, retrieval: CachedRetrieval | None, *, alone: bool
     ) -> Reply:
         """What one upstream gives, kept if it may be; unless it is `alone`, with its first bytes here."""
         if retrieval:
@@ -92,7 +92,7 @@ class Retrieve:
         return [name for name in able if sealed and name == sealed[0]]
 
     async def _missed(
-        self, subject: Subject, name: str, error: RouterError, retrieval: Retrieval | None
+        self, subject: Subject, name: str, error: RouterError, retrieval: CachedRetrieval | None
     ) -> None:
         if isinstance(error, Received) and error.status in _ABSENT:
             self._locations.forget(subject.study, name)
@@ -110,7 +110,7 @@ def _subject(inbound: Inbound) -> Subject:
     return Subject(inbound.resource.study or "", inbound.resource.series or "", inbound.via)
 
 
-def _noted(error: RouterError, retrieval: Retrieval | None) -> RouterError:
+def _noted(error: RouterError, retrieval: CachedRetrieval | None) -> RouterError:
     """The error with Cache-Status, as every answer has it."""
     if all(name != "cache-status" for name, _ in error.fields):
         status = forward_status("miss") if retrieval else UNCACHED

@@ -133,8 +133,10 @@ def build(config: Config) -> Starlette:
                 name: await stack.enter_async_context(archive(name, upstream))
                 for name, upstream in config.upstreams.items()
             }
-            cache = app.state.cache = await _opened(config.cache, stack)
-            service = _service(config, archives, cache)
+            describer = Describer("cache")
+            stack.push_async_callback(describer.aclose)
+            cache = app.state.cache = await _opened(config.cache, describer, stack)
+            service = _service(config, archives, cache, describer)
             app.state.door = Door(doorway(config.server), config.router(), service)
             yield
 
@@ -165,15 +167,17 @@ async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
     await scope["app"].state.door(scope, receive, send)
 
 
-def _service(config: Config, archives: dict[str, HttpArchive], cache: Cache | None) -> Service:
+def _service(
+    config: Config, archives: dict[str, HttpArchive], cache: Cache | None, describer: Describer
+) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
     issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
     most = config.server.limits.max_search_answer
-    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache)
+    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache, describer=describer)
 
 
-async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
+async def _opened(config: CacheConfig, describer: Describer, stack: AsyncExitStack) -> Cache | None:
     """The cache, closed with the app, and its tasks; None where nothing is to be kept. Raises FolderError."""
     if not config.size:
         return None
@@ -182,8 +186,6 @@ async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
     def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
         return tasks.create_task(_guarded(coro), name=name)
 
-    describer = Describer("cache")
-    stack.push_async_callback(describer.aclose)
     frames = partial(frame_note, describer)
     cache = await Cache.open(
         config.path, size=config.size, min_free=config.min_free, start=start, frames=frames

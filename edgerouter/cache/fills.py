@@ -36,7 +36,7 @@ class Fills:
         return key in self._table
 
     def coming(self, key: Hashable) -> list[Fields]:
-        """The fields of the parts that are arriving, and kept, in the fill of `key`: begun, and no unit yet."""
+        """The fields of the parts that are arriving in the fill of `key`: begun, and no unit yet."""
         fill = self._table.get(key)
         return [part.fields for part in fill.parts if not part.settled] if fill else []
 

@@ -86,7 +86,8 @@ class Part:
     """A part that is being written, or was; `size` bytes of it are here.
 
     `length` is how long it said it would be, if it did. `whole` is whether its writer ended it.
-    `adopted` is the unit it became; `settled` is whether that is decided. `keeping` is whether its bytes go to the disk.
+    `adopted` is the unit it became; `settled` is whether that is decided. `keeping` is whether its bytes go
+    to the disk.
     """
 
     def __init__(

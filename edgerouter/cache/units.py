@@ -143,7 +143,7 @@ class Units:
     async def meta(self, key: UnitKey) -> UnitMeta | None:
         """What is written beside a unit, None for a miss; neither a use nor a hit."""
         unit = None if self._is_off() else await self._found(key, 0)
-        return unit and unit.meta
+        return unit.meta if unit else None
 
     async def adopt(self, key: UnitKey, path: Path, meta: UnitMeta) -> bool:
         """Make a finished part file a unit; False, and the file gone, when that could not be."""

@@ -13,7 +13,18 @@ import msgspec
 import edgerouter
 from edgerouter.dicom.source import Part10Error
 from edgerouter.parsing.threads import Threads
-from edgerouter.parsing.worker import LENGTH, Compare, Describe, Entry, Frames, Locate, Place, Reply, Request, ToXml
+from edgerouter.parsing.worker import (
+    LENGTH,
+    Compare,
+    Describe,
+    Entry,
+    Frames,
+    Locate,
+    Place,
+    Reply,
+    Request,
+    ToXml,
+)
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
 _START = 60.0  # seconds

@@ -14,8 +14,9 @@ class Route:
     """The decision for one request: which upstreams may be asked; `rule` is None for the default.
 
     `deadline` is the seconds a search may take; `strict` makes a search fail when one source does.
-    `promote`: a missing frame may bring its instance. `max_stale` is for how many seconds beyond its lifetime
-    what is held is served when its upstream does not answer. With
+    `promote`: a missing frame may bring its instance; `read_ahead` is how many frames more it brings.
+    `max_stale` is for how many seconds beyond its lifetime what is held is served when its upstream does not
+    answer. `any_syntax`: a client that names no transfer syntax takes any. With
     `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of them
     may go to."""
 
@@ -24,7 +25,9 @@ class Route:
     deadline: float = 10.0
     strict: bool = False
     promote: bool = True
+    read_ahead: int = 0
     max_stale: float = 7 * 86400.0
+    any_syntax: bool = False
     sorting: "Sorting | None" = None
 
 

@@ -13,6 +13,7 @@ from edgerouter.dicomweb.resource import Kind
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
+from edgerouter.parsing.describer import Describer
 from edgerouter.routing.router import Route
 from edgerouter.transactions import answers
 from edgerouter.transactions.derived import Tables
@@ -30,7 +31,7 @@ from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.retrieve_metadata import MetadataRetrieval
 from edgerouter.transactions.retrieve_renditions import RenditionRetrieval
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.transactions.validation import Compare, Validation
+from edgerouter.transactions.validation import Validation
 
 
 class Cached:
@@ -39,14 +40,14 @@ class Cached:
     def __init__(
         self,
         cache: Cache,
+        describer: Describer,
         archives: Mapping[str, Upstream],
         box: TokenBox,
         federation: Federation,
-        compare: Compare,
     ) -> None:
         larder = Larder(cache, LookUp(cache, Tables(cache)), set())
         self.provisions = Provisions(larder, archives, box, Flying(cache.fills))
-        self.validation = Validation(larder, federation, compare)
+        self.validation = Validation(larder, federation, describer)
 
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish], route: Route) -> "CachedRetrieval | None":
         """The request as the cache sees it; None when it asks for nothing that is kept."""

@@ -35,7 +35,7 @@ def cache_control(inbound: Inbound) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """How an answer from what is held is called in Cache-Status (RFC 9211 §2), and a warning to go with it."""
+    """How an answer from what is held is called in Cache-Status (RFC 9211 §2), and a warning with it."""
 
     status: str = "hit"
     detail: str = ""

@@ -10,9 +10,7 @@ from edgerouter.errors import Cut
 _PIECE = 256 << 10  # bytes inflated at a time
 
 
-async def inflated(
-    unit: Unit, at: int, ranges: Sequence[tuple[int, int]]
-) -> AsyncGenerator[bytes, None]:
+async def inflated(unit: Unit, at: int, ranges: Sequence[tuple[int, int]]) -> AsyncGenerator[bytes, None]:
     """The bytes of ascending (start, stop) ranges of the inflated form of the stream that begins `at`.
 
     Raises Cut when the stream ends before them or is damaged, Damaged when the unit is."""

@@ -20,7 +20,6 @@ from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.keeping import is_rendition
 from edgerouter.transactions.naming import Frames, Instances, Rendition, frame_fields, instance_fields
 
-
 _PLACE = re.compile(r"/series/([0-9.]{1,64})/instances/([0-9.]{1,64})\Z")
 
 

@@ -45,6 +45,6 @@ class Provisions:
         for name in ((upstream, study, series), (upstream, study, "")):
             job = self.wholes.get(name)
             coming = self.cache.fills.coming(job.key) if job else ()
-            if job and (series, resource.instance) in map(member_in, coming):
+            if job and any(member_in(fields) == (series, resource.instance) for fields in coming):
                 return job
         return None

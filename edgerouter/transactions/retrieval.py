@@ -89,9 +89,7 @@ class Request:
             inbound, self.wanted, links, self.cache.secret, "miss" if self.lost else forwarded
         )
 
-    def errand(
-        self, archive: Upstream, resource: Resource, wanted: Sequence[Wish] | None = None
-    ) -> Errand:
+    def errand(self, archive: Upstream, resource: Resource, wanted: Sequence[Wish] | None = None) -> Errand:
         """What to ask for: whole, and of instances and frames in an envelope, whose end proves it whole."""
         wishes = list(self.wanted if wanted is None else wanted)
         if resource.kind is Kind.DICOM:

@@ -1,5 +1,5 @@
-"""Frames through the cache: held as they are, cut out of held instances, or fetched, where that is cheaper for
-what comes next by way of the instance."""
+"""Frames through the cache: held as they are, cut out of held instances, or fetched: where that is cheaper
+for what comes next, by way of the instance."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -30,7 +30,7 @@ from edgerouter.transactions.upstreams import Upstream
 
 
 class FramesRetrieval:
-    """See retrieval.Retrieval. With `promote` a missing frame of a single-frame instance brings the instance."""
+    """See retrieval.Retrieval. With `promote` a missing frame of a single-frame instance brings that."""
 
     def __init__(self, request: Request, *, promote: bool) -> None:
         self._request = request

@@ -1,4 +1,4 @@
-"""Instances through the cache: one, or those of a series or study, of which only what is missing is fetched."""
+"""Instances through the cache: one, or those of a series or study; only what is missing is fetched."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import JSON, XML, Wish
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.described import MetadataJob

@@ -8,9 +8,11 @@ from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
+from edgerouter.parsing.describer import Describer
 from edgerouter.routing.router import Route
 from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
+from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
@@ -27,7 +29,8 @@ _STORED = re.compile(rb"/studies\\?/([0-9.]{1,64})")
 class Service:
     """Answers routed requests; one instance for the app.
 
-    `issuers` are the assigning authorities of the upstreams' patient IDs, where configured."""
+    `issuers` are the assigning authorities of the upstreams' patient IDs, where configured. A `cache` goes
+    with a `describer`, which reads the files in it."""
 
     def __init__(
         self,
@@ -37,12 +40,14 @@ class Service:
         issuers: Mapping[str, str] | None = None,
         max_search_answer: int = MAX_ROWS,
         cache: Cache | None = None,
+        describer: Describer | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
         self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
-        self._cached = Cached(cache, archives, box) if cache else None
+        federation = Federation(archives, issuers or {}, max_search_answer)
+        self._cached = Cached(cache, describer, archives, box, federation) if cache and describer else None
         self._retrieve = Retrieve(archives, box, self.locations, max_search_answer, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from edgerouter.cache.listings import Listing, Member, Row
@@ -16,6 +16,7 @@ from edgerouter.dicomweb.media import JSON, Wish
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.errors import Received
+from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.described import MetadataJob
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.jobs import Larder, keep_listing
@@ -25,8 +26,6 @@ from edgerouter.transactions.upstreams import Upstream
 
 DEADLINE = 30.0  # seconds for a list of instances
 _FEW = 4  # instances whose metadata is asked for one by one
-# Whether a file (its path) has the header that a metadata row tells.
-Compare = Callable[[bytes, bytes], Awaitable[bool]]
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +33,10 @@ logger = logging.getLogger(__name__)
 class Validation:
     """Asks upstreams about what is held of them; the same question is asked once at a time."""
 
-    def __init__(self, larder: Larder, federation: Federation, compare: Compare) -> None:
+    def __init__(self, larder: Larder, federation: Federation, describer: Describer) -> None:
         self._larder = larder
         self._federation = federation
-        self._compare = compare
+        self._describer = describer
         self._listing: Shared[tuple[Member, ...]] = Shared()
 
     async def members(self, request: Request, archive: Upstream) -> tuple[Member, ...]:
@@ -126,6 +125,6 @@ class Validation:
             return False
         try:
             await opened.verify_all()
-            return await self._compare(os.fsencode(opened.path), row.data)
+            return await self._describer.compare(os.fsencode(opened.path), row.data)
         except (Part10Error, OSError):
             return False

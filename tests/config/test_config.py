@@ -200,7 +200,7 @@ def test_a_route_says_how_long_a_search_takes_and_whether_it_may_be_partial(
     assert rule.consequence == Route(("a",), "x", deadline, strict)
 
 
-@pytest.mark.parametrize("key", ["store: spool", "promote: no", "max_stale: 1d"])
+@pytest.mark.parametrize("key", ["store: spool"])
 def test_a_route_key_without_machinery_is_refused_not_ignored(tmp_path: Path, key: str) -> None:
     (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
     (tmp_path / "r.yaml").write_text(f"rules:\n- name: x\n  match: {{}}\n  route: {{upstreams: a, {key}}}\n")

@@ -227,7 +227,11 @@ async def test_only_upstreams_of_the_route_are_looked_up(tmp_path: Path) -> None
     """Law 8: what is held of an archive that the rules do not allow is not there."""
     rules = [
         {"name": "guests", "match": {"header": {"X-Guest": "yes"}}, "route": {"upstreams": ["south"]}},
-        {"name": "all", "match": {}, "route": {"upstreams": ["north", "south"], "promote": "no"}},
+        {
+            "name": "all",
+            "match": {"transaction": "retrieve"},
+            "route": {"upstreams": ["north", "south"], "promote": "no"},
+        },
     ]
     north, south = Pacs(), Pacs(slices=0)
     guest = [("X-Guest", "yes")]

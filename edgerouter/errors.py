@@ -14,6 +14,7 @@ RouterError
 │   ├── Refused 502           the upstream refused our own credentials
 │   ├── Received              the upstream's own error status, relayed in our words
 │   └── Cut 502               the response, or our request, broke off
+├── NotCached 504             the client wants nothing but what is held, and it is not (RFC 9111 §5.2.1.7)
 └── LoopDetected 508
 
 Details are written for people and go to clients: no patient data, no secrets, no upstream addresses.
@@ -112,6 +113,11 @@ class Overloaded(RouterError):
 
     def __init__(self, detail: str, *, retry_after: int = 5, upstream: str | None = None) -> None:
         super().__init__(detail, upstream=upstream, fields=[("retry-after", str(retry_after))])
+
+
+class NotCached(RouterError):
+    status = 504
+    token = "http_request_error"
 
 
 class LoopDetected(RouterError):

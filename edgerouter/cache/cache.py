@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edgerouter.cache.catalog import Catalog
@@ -122,6 +122,12 @@ class Cache:
         removed = await self._removal.remove(await self.catalog.studies(upstream, study))
         await self.catalog.forget_locations(study, upstream)
         return removed
+
+    async def replaced(self, study: str, instances: Iterable[str]) -> None:
+        """Forget these instances of a study, from any upstream; what is on its way does not come back."""
+        self._purges.mark(study, None)
+        for instance in instances:
+            await self.units.remove(await self.catalog.units(study, instance))
 
     async def stats(self) -> Stats:
         """How full the cache is and what happened, for people and metrics."""

@@ -2,7 +2,7 @@
 
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -56,9 +56,18 @@ class Cached:
         request = Request(self.provisions, inbound, wanted)
         return CachedRetrieval(request, self._of_its_kind(request, route))
 
-    async def touched(self, study: str) -> None:
-        """A Store may have changed the study: what it contains, and how that is described, is asked anew."""
-        await self.provisions.cache.catalog.void(study)
+    async def touched(self, study: str, instances: Collection[str] | None) -> None:
+        """A Store may have changed the study: what it contains, and how that is described, is asked anew.
+
+        What is held of the `instances` that were stored goes, whatever it was; None: a rejection note may be
+        among them, and nobody knows what it says of the rest, so all of the study goes."""
+        cache = self.provisions.cache
+        await cache.catalog.void(study)
+        with suppress(*FAILURES):
+            if instances is None:
+                await cache.purge(study=study)
+            elif instances:
+                await cache.replaced(study, instances)
 
     def _of_its_kind(self, request: Request, route: Route) -> Retrieval:
         match request.resource.kind:
@@ -87,8 +96,8 @@ class CachedRetrieval:
 
     async def offline(self, upstreams: Sequence[str], max_stale: float) -> Reply | None:
         """The answer from what is held of upstreams that do not answer, up to so many seconds beyond its
-        lifetime; it is labelled."""
-        if max_stale <= 0:
+        lifetime; it is labelled. Not for who wants no answer from memory (RFC 9111 §5.2.1.4)."""
+        if max_stale <= 0 or self._request.inbound.bypass:
             return None
         look_up = replace(self._request.larder.look_up, grace=max_stale)
         text = "The archive did not answer; this is what was kept of it, and may be out of date"

@@ -201,6 +201,6 @@ class LookUp:
         """When what is served of a unit was last known to be right: an instance's header may change, pixels
         do not. 0 or less when that is not known, or known not to be so."""
         if kept is not Kept.INSTANCE:
-            return unit.stored_at
+            return max(unit.stored_at, unit.header_at)
         nobody_to_ask = self.grace > 0
         return unit.stored_at if unit.header_at == UNSURE and nobody_to_ask else unit.header_at

@@ -13,6 +13,7 @@ from edgerouter.cache.follower import FollowedPart
 from edgerouter.cache.listings import Listing, Member
 from edgerouter.cache.unit import Held, UnitKind
 from edgerouter.dicomweb.resource import Level
+from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.derived import Derived
 from edgerouter.transactions.fetch import Errand, fetch_parts
@@ -36,29 +37,54 @@ class Larder:
 class Job:
     """Fetches a study, series or instance as PS3.10, or a rendition by its `name`.
 
-    `again`: look once more, inside the flight, whether another fill has brought it by now."""
+    `again`: look once more, inside the flight, whether another fill has brought it by now. `aged` is the unit
+    that is held and too old: where it has a validator, only what changed is sent."""
 
-    def __init__(self, larder: Larder, errand: Errand, name: str, *, again: bool) -> None:
+    def __init__(
+        self, larder: Larder, errand: Errand, name: str, *, again: bool, aged: Held | None = None
+    ) -> None:
         self.key = errand.key
         self._larder = larder
         self._errand = errand
         self._name = name
         self._again = again
+        self._aged = aged
 
     async def __call__(self, fill: Fill) -> None:
         if self._again and await self._handed_on(fill):
             return
-        errand, catalog = self._errand, self._larder.cache.catalog
+        errand, catalog = await self._conditional(), self._larder.cache.catalog
         upstream, resource = errand.archive.name, errand.resource
-        if is_rendition(resource.kind):
-            await fetch_parts(fill, errand, Rendition(fill, upstream, resource, self._name))
-            return
         since, asked_at = catalog.moment(), time.time()
+        if is_rendition(resource.kind):
+            rendition = Rendition(fill, upstream, resource, self._name)
+            if not await fetch_parts(fill, errand, rendition):
+                await self._unchanged(fill, asked_at)
+            return
         named = Instances(fill, upstream, errand.base, resource)
-        await fetch_parts(fill, errand, named)
-        if fill.is_keeping:
+        if not await fetch_parts(fill, errand, named):
+            await self._unchanged(fill, asked_at)
+        elif fill.is_keeping:
             members = () if named.unnamed else named.members
             await learn(self._larder.cache, errand, members, named.study_date, since, asked_at)
+
+    async def _conditional(self) -> Errand:
+        """The errand, for what changed only, if that can be said."""
+        meta = await self._larder.cache.units.meta(self._aged.key) if self._aged else None
+        return self._errand.unless(meta.validator) if meta and meta.validator else self._errand
+
+    async def _unchanged(self, fill: Fill, asked_at: float) -> None:
+        """The upstream said so: what is held is handed on, and is as good as new."""
+        aged = self._aged
+        opened = await self._larder.cache.units.get(aged.key) if aged else None
+        if aged is None or opened is None:
+            raise Cut("What is held of it is not there any more; ask again.")
+        await self._larder.cache.catalog.date_headers([aged.key], asked_at)
+        await fill.begin(200, Fields())
+        fields = unit_fields(aged, self._errand.base)
+        if aged.key.kind is UnitKind.RENDITION:
+            fields = Fields([*opened.meta.fields, *fields])
+        await fill.held(aged.key, aged.size, fields)
 
     def brings(self, name: Hashable, place: int, part: FollowedPart) -> bool:
         """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so, or the only one."""

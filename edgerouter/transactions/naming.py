@@ -59,7 +59,10 @@ class Label:
 
 
 class Namer(Protocol):
-    """Hands the parts of one answer to a fill, one after the other, with their names."""
+    """Hands the parts of one answer to a fill, one after the other, with their names. `validator` is the
+    answer's own, "" without one."""
+
+    validator: str
 
     async def begin(self, label: Label) -> None: ...
 
@@ -76,6 +79,7 @@ class Instances:
     """Names PS3.10 parts by what is in them; `members` are those that were what was asked for."""
 
     def __init__(self, fill: Fill, upstream: str, base: str, resource: Resource) -> None:
+        self.validator = ""
         self.members: list[Member] = []
         self.unnamed = 0
         self.study_date = ""
@@ -113,7 +117,9 @@ class Instances:
             self.unnamed += 1
         else:
             self.members.append((self._key.series, self._key.instance))
-        await self._fill.close_part(self._key, frame_table=self._frames())
+        # The validator of a series or study is none of its instances'.
+        validator = self.validator if self._resource.instance else ""
+        await self._fill.close_part(self._key, validator=validator, frame_table=self._frames())
 
     async def finish(self) -> None:
         """What came is what there is."""
@@ -178,6 +184,7 @@ class Frames:
     def __init__(
         self, fill: Fill, upstream: str, base: str, resource: Resource, wanted: Sequence[Wish]
     ) -> None:
+        self.validator = ""
         self.unlocated = False
         self._fill = fill
         self._upstream = upstream
@@ -231,6 +238,7 @@ class Rendition:
     """Names what stands alone; several parts are not one thing, and none of them is kept."""
 
     def __init__(self, fill: Fill, upstream: str, resource: Resource, name: str) -> None:
+        self.validator = ""
         self._fill = fill
         self._upstream = upstream
         self._resource = resource
@@ -253,7 +261,7 @@ class Rendition:
 
     async def finish(self) -> None:
         if self._parts:
-            await self._fill.close_part(self._key if self._parts == 1 else None)
+            await self._fill.close_part(self._key if self._parts == 1 else None, validator=self.validator)
 
     def _named(self, label: Label) -> UnitKey | None:
         resource = self._resource

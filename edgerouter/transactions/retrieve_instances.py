@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from edgerouter.cache.listings import Member
-from edgerouter.cache.unit import Held
+from edgerouter.cache.unit import CHANGED, Held
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Source
@@ -40,13 +40,13 @@ class InstancesRetrieval:
         found = self._found.get(archive.name)
         if found and not request.inbound.bypass:
             if request.resource.level is Level.INSTANCE:
-                return await self._validated(archive, found) or await self._whole(archive)
+                return await self._renewed(archive, next(iter(found.aged), None))
             if found.some:
                 return await self._completed(archive, found) or await self._whole(archive)
         return await self._whole(archive)
 
-    async def _whole(self, archive: Upstream) -> Reply:
-        """All of it in one request."""
+    async def _whole(self, archive: Upstream, aged: Held | None = None) -> Reply:
+        """All of it in one request; `aged` is the instance that is held and too old."""
         request = self._request
         resource = request.resource
         errand = request.errand(archive, resource)
@@ -55,7 +55,7 @@ class InstancesRetrieval:
             job = request.provisions.bringing(archive.name, resource)
         if job is not None:
             return await self._picked(errand, job)
-        job = self._job(errand)
+        job = self._job(errand, aged)
         async with AsyncExitStack() as stack:
             follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
             return await request.following(errand).parts(follower, follower.parts(), stack)
@@ -73,12 +73,20 @@ class InstancesRetrieval:
             follower = await assembly.begin()
             return await request.following(errand).parts(follower, assembly.parts(), stack)
 
-    async def _validated(self, archive: Upstream, found: Found) -> Reply | None:
-        """The instance that is held, if the upstream says that its header is still right."""
-        aged = [unit for unit in map(self._request.trusted, found.aged) if unit]
-        good = await self._validation.headers(self._request, archive, aged)
-        units = [unit for unit in aged if unit.key in good]
-        return await self._request.hit(units, VALIDATED) if units else None
+    async def _renewed(self, archive: Upstream, aged: Held | None) -> Reply:
+        """The instance that is held, if the upstream says that its header is still right; else the new."""
+        request = self._request
+        aged = request.trusted(aged)
+        if aged is None or aged.header_at == CHANGED:
+            return await self._whole(archive)
+        meta = await request.cache.units.meta(aged.key)
+        if meta and meta.validator:
+            return await self._whole(archive, aged)
+        if await self._validation.headers(request, archive, [aged]):
+            reply = await request.hit([aged], VALIDATED)
+            if reply is not None:
+                return reply
+        return await self._whole(archive)
 
     async def _completed(self, archive: Upstream, found: Found) -> Reply | None:
         """What is held, and of the rest only what is missing; None where one request for all is better."""
@@ -88,7 +96,7 @@ class InstancesRetrieval:
         if not members:
             return None
         found = await request.larder.look_up.instances(archive.name, study, members, request.wanted)
-        aged = [unit for unit in map(request.trusted, found.aged) if unit]
+        aged = [unit for unit in map(request.trusted, found.aged) if unit and unit.header_at != CHANGED]
         good = await self._validation.headers(request, archive, aged) if aged else frozenset()
         units: dict[Member, Held] = {}
         for member, fresh, old in zip(members, found.units, found.aged, strict=True):
@@ -128,8 +136,8 @@ class InstancesRetrieval:
         errand = self._errand_of(archive, *member)
         return self._request.provisions.bringing(archive.name, errand.resource) or self._job(errand)
 
-    def _job(self, errand: Errand) -> Job:
-        job = Job(self._request.larder, errand, "", again=self._request.again)
+    def _job(self, errand: Errand, aged: Held | None = None) -> Job:
+        job = Job(self._request.larder, errand, "", again=self._request.again, aged=aged)
         if errand.resource.level is not Level.INSTANCE:
             self._request.provisions.begins(errand, job)
         return job

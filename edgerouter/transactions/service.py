@@ -23,7 +23,11 @@ from edgerouter.transactions.upstreams import Upstream
 
 MAX_ROWS = 64 * 1000**2  # bytes of one upstream's answer to one search
 # Our own RetrieveURLs in a Store's answer, where JSON may escape the slash.
-_STORED = re.compile(rb"/studies\\?/([0-9.]{1,64})")
+_STORED = re.compile(
+    rb"/studies\\?/([0-9.]{1,64})(?:\\?/series\\?/[0-9.]{1,64}\\?/instances\\?/([0-9.]{1,64}))?"
+)
+# Key Object Selection Document Storage: what may be a rejection note (IHE RAD, IOCM).
+_KEY_OBJECTS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.59(?![0-9.])")
 
 
 class Service:
@@ -66,10 +70,11 @@ class Service:
         try:
             reply = await self._stored(inbound, route)
         finally:
-            for study in _touched(inbound, reply):
+            rejecting = bool(reply and isinstance(reply.body, bytes) and _KEY_OBJECTS.search(reply.body))
+            for study, instances in _touched(inbound, reply).items():
                 self.locations.forget(study)
                 if self._cached:
-                    await self._cached.touched(study)
+                    await self._cached.touched(study, None if rejecting else instances)
         return reply
 
     async def _stored(self, inbound: Inbound, route: Route) -> Reply:
@@ -81,9 +86,11 @@ class Service:
         return await store(inbound, self._archives[able[0]], self._box)
 
 
-def _touched(inbound: Inbound, reply: Reply | None) -> set[str]:
-    """The studies that an upload may have changed: who holds most of them is asked anew, because an archive
-    that was given a few instances need not be the better holder."""
-    named = {inbound.resource.study} if inbound.resource.study else set()
+def _touched(inbound: Inbound, reply: Reply | None) -> dict[str, set[str]]:
+    """The studies that an upload may have changed, with the instances stored: who holds most of them is asked
+    anew, because an archive that was given a few instances need not be the better holder."""
+    touched: dict[str, set[str]] = {inbound.resource.study: set()} if inbound.resource.study else {}
     told = _STORED.findall(reply.body) if reply and isinstance(reply.body, bytes) else []
-    return named | {study.decode() for study in told}
+    for study, instance in told:
+        touched.setdefault(study.decode(), set()).update([instance.decode()] if instance else [])
+    return touched

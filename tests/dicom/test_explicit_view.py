@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 
+from edgerouter.dicom import source
 from edgerouter.dicom.describe import describe
 from edgerouter.dicom.explicit_view import VIEWED, ExplicitView, explicit_view, read_view
 from edgerouter.dicom.frames import scan_frames
@@ -179,6 +180,14 @@ def test_a_file_that_does_not_say_what_it_is_is_not_derived(missing: bytes, tmp_
     assert viewed(data[:at] + data[at + length :], tmp_path) is None
 
 
+def test_a_file_that_says_something_twice_is_not_derived(tmp_path: Path) -> None:
+    data = build.implicit(identity(explicit=False))
+    again = element(0x00020012, "UI", "1.2.3.98")
+    at = data.index(b"\2\0\x12\0")
+    assert viewed(data, tmp_path) is not None
+    assert viewed(data[:at] + again + data[at:], tmp_path) is None
+
+
 def test_file_meta_information_is_kept_but_for_what_became_another(tmp_path: Path) -> None:
     held = oracle(build.sample("MR_small_implicit.dcm"))
     held.preamble = b"II*\0" + bytes(124)
@@ -213,6 +222,21 @@ def test_a_gigabyte_of_pixels_is_left_where_it_stands(tmp_path: Path) -> None:
     assert end == bytes(5)
 
 
+def test_pixels_too_long_for_one_value_are_not_joined(tmp_path: Path) -> None:
+    side = 0x8000
+    data = identity() + image(rows=side, columns=side, bits=16, frames=2)
+    begin = element(PIXELS, "OB", element(build.ITEM, "", b"", length=0), length=build.UNDEFINED)
+    with (tmp_path / "large").open("wb") as file:
+        file.write(build.part10(data + begin, ENCAPSULATED_UNCOMPRESSED))
+        for _ in range(2):
+            file.write(element(build.ITEM, "", b"", length=2 * side * side))
+            file.seek(2 * side * side, 1)
+        file.write(element(build.SEQUENCE_END, ""))
+    assert explicit_view(str(tmp_path / "large")) is None
+    with source.opened(str(tmp_path / "large")) as descriptor:
+        assert scan_frames(source.of_file(descriptor)) is not None
+
+
 def test_too_much_beside_bulk_data_is_not_derived(tmp_path: Path) -> None:
     value = plain(0x00091010, b"x" * 4096)
     data = identity(explicit=False) + sequence(0x00880200, *[item(value)] * 9000, explicit=False)
@@ -240,6 +264,7 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
 VIEWS = [path for path in HELD_OTHERWISE if path.name not in REFUSED]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VIEWS), st.data())
 def test_any_range_is_that_slice_of_the_whole(path: Path, data: st.DataObject) -> None:
     view = explicit_view(str(path))

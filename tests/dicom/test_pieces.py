@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerouter.dicom.pieces import Piece, Pieces, read, size
@@ -50,6 +50,7 @@ def test_a_reference_beyond_the_file_is_an_error(descriptor: int) -> None:
         list(read(descriptor, ((1000, 100),), 0, 100))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=9) | st.integers(0, 60), max_size=9), st.data())
 def test_any_range_is_that_slice(descriptor: int, parts: list[bytes | int], data: st.DataObject) -> None:
     pieces: list[Piece] = []

@@ -2,7 +2,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerouter.dicom.explicit_view import explicit_view, read_view
@@ -34,7 +34,9 @@ def rewritten(data: bytes, folder: Path) -> bytes | None:
     return rest
 
 
-ITEM_OPEN = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
+# A private block of which the dictionary knows the sequences.
+AGFA = plain(0x00710010, b"AGFA-AG_HPState")
+NEW_AGFA = element(0x00710010, "LO", b"AGFA-AG_HPState")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,10 @@ ITEM_OPEN = struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
          sequence(0x00291001, item(element(0x00291002, "UN", b"ab"), undefined=True), undefined=True)),
         (sequence(0x00291001, item(plain(0x00291002, b"ab")), explicit=False),
          element(0x00291001, "UN", item(plain(0x00291002, b"ab")))),
+        (AGFA + sequence(0x00711018, item(plain(0x00280010, b"\1\0")), explicit=False),
+         NEW_AGFA
+         + sequence(0x00711018, item(element(0x00280010, "US", b"\1\0"), undefined=True), undefined=True)),
+        (AGFA + plain(0x00711018, b"no items"), NEW_AGFA + element(0x00711018, "UN", b"no items")),
         (plain(PIXELS, b"ab") + plain(0xFFFCFFFC, b"pads"),
          element(PIXELS, "OW", b"ab") + element(0xFFFCFFFC, "OB", b"pads")),
         (plain(PIXELS, b"ab") + bytes(6), element(PIXELS, "OW", b"ab")),
@@ -104,6 +110,8 @@ def deep(levels: int) -> bytes:
         sequence(0x00880200, item(plain(0x00280010, b"\1\0"))[:-1], explicit=False),
         sequence(0x00880200, plain(0xFFFEE000, plain(0x00280010, b"abcd"), length=10), explicit=False),
         plain(0x00880200, item() + plain(0xFFFEE0DD, b""), length=16),
+        sequence(0x00880200, plain(0xFFFEE000, plain(0x00280010, b"\1\0")), explicit=False)[:-10],
+        plain(0x00880200, b"", length=16) + item(plain(0x00280010, b"\1\0") + plain(0x00280011, b"\1\0")),
         deep(200),
         plain(PIXELS, b"ab", length=4),
     ],
@@ -167,6 +175,7 @@ HEAD = {
 }
 
 
+@settings(deadline=None)
 @given(data_sets(3), st.sampled_from([b"\0\0", b"\1\0"]), st.binary(max_size=20))
 def test_any_data_set_says_the_same_in_its_new_form(
     tmp_path_factory: pytest.TempPathFactory, elements: Tree, signed: bytes, pixels: bytes
@@ -181,6 +190,7 @@ def test_any_data_set_says_the_same_in_its_new_form(
     assert differences(read(held), read(new)) == []
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_data_set_or_not(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     held = build.implicit(identity(explicit=False) + data)

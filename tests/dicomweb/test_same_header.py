@@ -62,6 +62,7 @@ def test_a_row_is_the_header_it_is() -> None:
         ({"vr": "LO"}, {"vr": "LO", "Value": []}),
         ({"vr": "LO"}, {"vr": "LO", "Value": [None]}),
         ({"vr": "PN", "Value": [{}]}, {"vr": "PN", "Value": [None]}),
+        ({"vr": "PN", "Value": [{"Alphabetic": "^^^^"}]}, {"vr": "PN"}),
         ({"vr": "SQ"}, {"vr": "SQ", "Value": []}),
         ({"vr": "CS", "Value": ["A", None]}, {"vr": "CS", "Value": ["A ", ""]}),
         (

@@ -23,6 +23,7 @@ from edgerouter.dicom.elements import (
     Budget,
     Element,
     ended,
+    is_explicit,
     read_element,
     read_item,
     skip_value,
@@ -39,6 +40,7 @@ _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "
 _LENGTH_TO_END = 0x00080001
 _FIRST_GROUP = 8  # below it are commands, file meta information and the offsets of a DICOMDIR
 _CREATOR = 64  # bytes at most
+_MAX_PADDING = 64 * 1024
 
 
 class Doubtful(Exception):
@@ -60,6 +62,8 @@ def rewrite(source: Source, syntax: TransferSyntax, found: Pieces, *, explicit: 
 
     `explicit` is how it is encoded in fact. Raises Part10Error, Doubtful.
     """
+    if not explicit and is_explicit(source, declared=True):
+        raise Doubtful  # it says implicit, and looks otherwise
     walk = _Keeping(source, syntax, found) if explicit else _Reencoding(source, found)
     walk.data_set(None, _Level())
 
@@ -95,11 +99,12 @@ class _Walk:
         last = 0
         while not self._ended(end, level):
             begin = self.source.position
+            if not level.depth and self.source.peek(2) == b"\0\0":
+                self._padding()
+                return
             element = read_element(self.source, explicit=self.explicit, nested=level.depth > 0)
             if level.depth and element.tag == ITEM_DELIMITER and end is None:
                 return
-            if not level.depth and element.tag >> 16 == 0:
-                return  # padding behind the data set
             self.budget.spend()
             last = _checked(element, last)
             if element.tag == PIXEL_REPRESENTATION:
@@ -110,6 +115,15 @@ class _Walk:
             self.element(begin, element, creators, level)
         if end is not None and self.source.position != end:
             raise Doubtful
+
+    def _padding(self) -> None:
+        """Zeros behind the data set, which are left off; anything else there may be a sign of misreading."""
+        for _ in range(_MAX_PADDING):
+            if self.source.at_end:
+                return
+            if self.source.take(1) != b"\0":
+                break
+        raise Doubtful
 
     def items(self, element: Element, level: _Level) -> None:
         """The items of a sequence whose value is next."""

@@ -180,6 +180,19 @@ def test_a_file_that_does_not_say_what_it_is_is_not_derived(missing: bytes, tmp_
     assert viewed(data[:at] + data[at + length :], tmp_path) is None
 
 
+def test_a_deflated_data_set_in_implicit_vr_is_written_anew(tmp_path: Path) -> None:
+    data = identity(explicit=False) + plain(PIXELS, b"x" * 5000)
+    new = viewed(build.part10(data, DEFLATED_LITTLE_ENDIAN), tmp_path)
+    assert new is not None
+    assert new.endswith(identity() + element(PIXELS, "OW", b"x" * 5000))
+
+
+def test_an_explicit_file_that_says_implicit_is_not_derived(tmp_path: Path) -> None:
+    # Read as implicit its first length would reach into the pixels, and zeros there look like padding.
+    data = element(0x00080005, "CS", "ISO_IR 100") + identity() + element(PIXELS, "OW", bytes(1 << 20))
+    assert viewed(build.implicit(data), tmp_path) is None
+
+
 def test_a_file_that_says_something_twice_is_not_derived(tmp_path: Path) -> None:
     data = build.implicit(identity(explicit=False))
     again = element(0x00020012, "UI", "1.2.3.98")

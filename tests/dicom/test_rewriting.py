@@ -112,6 +112,8 @@ def deep(levels: int) -> bytes:
         plain(0x00880200, item() + plain(0xFFFEE0DD, b""), length=16),
         sequence(0x00880200, plain(0xFFFEE000, plain(0x00280010, b"\1\0")), explicit=False)[:-10],
         plain(0x00880200, b"", length=16) + item(plain(0x00280010, b"\1\0") + plain(0x00280011, b"\1\0")),
+        plain(PIXELS, b"ab") + bytes(12) + b"no padding",
+        plain(PIXELS, b"ab") + bytes(100_000),
         deep(200),
         plain(PIXELS, b"ab", length=4),
     ],

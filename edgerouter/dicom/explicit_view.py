@@ -14,7 +14,7 @@ from edgerouter.dicom.dataset import FULL_BYTES
 from edgerouter.dicom.elements import is_explicit
 from edgerouter.dicom.part10 import MEDIA_SOP_CLASS, MEDIA_SOP_INSTANCE, TRANSFER_SYNTAX, meta_elements
 from edgerouter.dicom.pieces import Piece, Pieces
-from edgerouter.dicom.rewriting import Doubtful, head, rewrite
+from edgerouter.dicom.rewriting import head, rewrite
 from edgerouter.dicom.source import Inflated, Part10Error, Source
 from edgerouter.dicom.syntaxes import (
     DEFLATED_LITTLE_ENDIAN,
@@ -23,6 +23,7 @@ from edgerouter.dicom.syntaxes import (
     IMPLICIT_LITTLE_ENDIAN,
     transfer_syntax,
 )
+from edgerouter.dicom.walk import Doubtful
 
 VIEWED = frozenset({IMPLICIT_LITTLE_ENDIAN, DEFLATED_LITTLE_ENDIAN, ENCAPSULATED_UNCOMPRESSED})
 # Who wrote the new encoding (PS3.10 §7.1): a UUID of ours as a UID (PS3.5 B.2).

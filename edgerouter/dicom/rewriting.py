@@ -10,51 +10,27 @@ One pass forward in bounded memory: small values are copied, large ones stay whe
 """
 
 import struct
-from dataclasses import dataclass, replace
 
 from edgerouter.dicom import dictionary
-from edgerouter.dicom.dataset import FULL_ELEMENTS, PIXEL_REPRESENTATION
-from edgerouter.dicom.elements import (
-    ITEM,
-    ITEM_DELIMITER,
-    MAX_DEPTH,
-    SEQUENCE_DELIMITER,
-    UNDEFINED,
-    Budget,
-    Element,
-    ended,
-    is_explicit,
-    read_element,
-    read_item,
-    skip_value,
-)
+from edgerouter.dicom.dataset import PIXEL_REPRESENTATION
+from edgerouter.dicom.elements import ITEM, UNDEFINED, Element, is_explicit, skip_value
 from edgerouter.dicom.frames import FACTS, PIXEL_DATA, TABLES, pixel_table, shape
 from edgerouter.dicom.pieces import Pieces
 from edgerouter.dicom.source import Source
 from edgerouter.dicom.syntaxes import TransferSyntax
+from edgerouter.dicom.walk import Doubtful, Level, Walk, delimiter
 
 _COPIED = 4096  # bytes of a value that is copied rather than referred to
 _MAX_FACT = 1 << 20
 _LONGEST_SHORT = 65534  # bytes of a value whose VR has a length of two bytes
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _LENGTH_TO_END = 0x00080001
-_FIRST_GROUP = 8  # below it are commands, file meta information and the offsets of a DICOMDIR
-_CREATOR = 64  # bytes at most
-_MAX_PADDING = 64 * 1024
-
-
-class Doubtful(Exception):
-    """The file can be read in more than one way, or in a way we do not know."""
 
 
 def head(tag: int, vr: str, length: int) -> bytes:
     """The head of an element in explicit VR."""
     name = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
     return name + (struct.pack("<HL", 0, length) if vr in _LONG else struct.pack("<H", length))
-
-
-def _delimiter(tag: int, length: int) -> bytes:
-    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)
 
 
 def rewrite(source: Source, syntax: TransferSyntax, found: Pieces, *, explicit: bool) -> None:
@@ -65,110 +41,22 @@ def rewrite(source: Source, syntax: TransferSyntax, found: Pieces, *, explicit: 
     if not explicit and is_explicit(source, declared=True):
         raise Doubtful  # it says implicit, and looks otherwise
     walk = _Keeping(source, syntax, found) if explicit else _Reencoding(source, found)
-    walk.data_set(None, _Level())
+    walk.data_set(None, Level())
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """`signed` is Pixel Representation of the nearest data set that has it, None while nobody said."""
-
-    depth: int = 0
-    signed: bool | None = None
-
-
-class _Walk:
-    """The order of elements and items, which is the same in every encoding."""
-
-    explicit: bool
-
-    def __init__(self, source: Source, found: Pieces) -> None:
-        self.source = source
-        self.found = found
-        self.budget = Budget(FULL_ELEMENTS)
-
-    def element(self, begin: int, element: Element, creators: dict[int, str], level: _Level) -> None:
-        """Consume the value of an element whose head begins at `begin`."""
-        raise NotImplementedError
-
-    def nested(self, delimiter: bytes) -> None:
-        """An item begins or ends here, or a sequence ends."""
-
-    def data_set(self, end: int | None, level: _Level) -> None:
-        """The elements up to `end`; without one to the item delimiter, or at the top to the source's end."""
-        creators: dict[int, str] = {}
-        last = 0
-        while not self._ended(end, level):
-            begin = self.source.position
-            if not level.depth and self.source.peek(2) == b"\0\0":
-                self._padding()
-                return
-            element = read_element(self.source, explicit=self.explicit, nested=level.depth > 0)
-            if level.depth and element.tag == ITEM_DELIMITER and end is None:
-                return
-            self.budget.spend()
-            last = _checked(element, last)
-            if element.tag == PIXEL_REPRESENTATION:
-                signed = {b"\0\0": False, b"\1\0": True}.get(self.source.peek(min(element.length, 4)))
-                level = replace(level, signed=signed)
-            elif dictionary.is_creator(element.tag) and element.length <= _CREATOR:
-                creators[element.tag] = self.source.peek(element.length).decode("latin-1").strip("\0 ")
-            self.element(begin, element, creators, level)
-        if end is not None and self.source.position != end:
-            raise Doubtful
-
-    def _padding(self) -> None:
-        """Zeros behind the data set, which are left off; anything else there may be a sign of misreading."""
-        for _ in range(_MAX_PADDING):
-            if self.source.at_end:
-                return
-            if self.source.take(1) != b"\0":
-                break
-        raise Doubtful
-
-    def items(self, element: Element, level: _Level) -> None:
-        """The items of a sequence whose value is next."""
-        if level.depth >= MAX_DEPTH:
-            raise Doubtful
-        inner = replace(level, depth=level.depth + 1)
-        end = None if element.length == UNDEFINED else self.source.position + element.length
-        while end is None or self.source.position < end:
-            tag, length = read_item(self.source)
-            if tag == SEQUENCE_DELIMITER:
-                if end is not None:
-                    raise Doubtful
-                break
-            self.budget.spend()
-            self.nested(_delimiter(ITEM, UNDEFINED))
-            self.data_set(None if length == UNDEFINED else self.source.position + length, inner)
-            self.nested(_delimiter(ITEM_DELIMITER, 0))
-        if end is not None and self.source.position != end:
-            raise Doubtful
-        self.nested(_delimiter(SEQUENCE_DELIMITER, 0))
-
-    def _ended(self, end: int | None, level: _Level) -> bool:
-        if end is not None:
-            return self.source.position >= end
-        return level.depth == 0 and ended(self.source)
-
-
-def _checked(element: Element, last: int) -> int:
-    """The tag. Of an attribute that occurs twice, or out of order, readers take different values."""
-    if element.tag <= last or element.tag >> 16 < _FIRST_GROUP:
-        raise Doubtful
-    if element.length != UNDEFINED and element.length % 2:
-        raise Doubtful
-    return element.tag
-
-
-class _Reencoding(_Walk):
+class _Reencoding(Walk):
     """From implicit VR."""
 
     explicit = False
 
+    def __init__(self, source: Source, found: Pieces) -> None:
+        super().__init__(source)
+        self.found = found
+
     def nested(self, delimiter: bytes) -> None:
         self.found.add(delimiter)
 
-    def element(self, begin: int, element: Element, creators: dict[int, str], level: _Level) -> None:
+    def element(self, begin: int, element: Element, creators: dict[int, str], level: Level) -> None:
         tag, length = element.tag, element.length
         if tag & 0xFFFF == 0 or tag == _LENGTH_TO_END:  # of the old encoding
             self.source.skip(length)
@@ -189,7 +77,7 @@ class _Reencoding(_Walk):
             self.found.refer(self.source.position, length)
             self.source.skip(length)
 
-    def _vr(self, element: Element, creators: dict[int, str], level: _Level) -> str:
+    def _vr(self, element: Element, creators: dict[int, str], level: Level) -> str:
         tag = element.tag
         if dictionary.public_vr(tag) == "US or SS":
             return self._us_or_ss(element, level)
@@ -200,7 +88,7 @@ class _Reencoding(_Walk):
             return vr
         return "SQ" if vr == "SQ" and self._looks_like_items(element.length) else "UN"
 
-    def _us_or_ss(self, element: Element, level: _Level) -> str:
+    def _us_or_ss(self, element: Element, level: Level) -> str:
         # A data set may tell its Pixel Representation behind the element; small numbers are both.
         certain = level.signed is not None and element.tag > PIXEL_REPRESENTATION
         if not certain and (
@@ -210,20 +98,21 @@ class _Reencoding(_Walk):
         return "SS" if level.signed else "US"
 
     def _looks_like_items(self, length: int) -> bool:
-        return length == 0 or (length >= 8 and self.source.peek(4) == _delimiter(ITEM, 0)[:4])
+        return length == 0 or (length >= 8 and self.source.peek(4) == delimiter(ITEM, 0)[:4])
 
 
-class _Keeping(_Walk):
+class _Keeping(Walk):
     """From explicit VR: top-level elements are referred to whole."""
 
     explicit = True
 
     def __init__(self, source: Source, syntax: TransferSyntax, found: Pieces) -> None:
-        super().__init__(source, found)
+        super().__init__(source)
+        self.found = found
         self._syntax = syntax
         self._facts: dict[int, tuple[str, bytes]] = {}
 
-    def element(self, begin: int, element: Element, creators: dict[int, str], level: _Level) -> None:
+    def element(self, begin: int, element: Element, creators: dict[int, str], level: Level) -> None:
         top = level.depth == 0
         if top and self._syntax.encapsulated and self._replaced(element):
             return

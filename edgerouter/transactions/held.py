@@ -5,7 +5,7 @@ digest checked, by whoever sends it."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
 from edgerouter.cache.cache import Cache
@@ -77,7 +77,7 @@ class LookUp:
     cache: Cache
     tables: Tables
     grace: float = 0.0
-    clock: Callable[[], float] = field(default=time.time)
+    clock: Callable[[], float] = lambda: time.time()
 
     async def units(
         self, upstream: str, resource: Resource, names: Sequence[str], wanted: Sequence[Wish]

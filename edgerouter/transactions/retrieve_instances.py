@@ -82,11 +82,9 @@ class InstancesRetrieval:
         meta = await request.cache.units.meta(aged.key)
         if meta and meta.validator:
             return await self._whole(archive, aged)
-        if await self._validation.headers(request, archive, [aged]):
-            reply = await request.hit([aged], VALIDATED)
-            if reply is not None:
-                return reply
-        return await self._whole(archive)
+        good = await self._validation.headers(request, archive, [aged])
+        reply = await request.hit([*good.values()], VALIDATED) if good else None
+        return reply or await self._whole(archive)
 
     async def _completed(self, archive: Upstream, found: Found) -> Reply | None:
         """What is held, and of the rest only what is missing; None where one request for all is better."""
@@ -97,10 +95,10 @@ class InstancesRetrieval:
             return None
         found = await request.larder.look_up.instances(archive.name, study, members, request.wanted)
         aged = [unit for unit in map(request.trusted, found.aged) if unit and unit.header_at != CHANGED]
-        good = await self._validation.headers(request, archive, aged) if aged else frozenset()
+        good = await self._validation.headers(request, archive, aged) if aged else {}
         units: dict[Member, Held] = {}
         for member, fresh, old in zip(members, found.units, found.aged, strict=True):
-            unit = request.trusted(fresh or (old if old and old.key in good else None))
+            unit = request.trusted(fresh or (good.get(old.key) if old else None))
             if unit:
                 units[member] = unit
         if len(units) == len(members):

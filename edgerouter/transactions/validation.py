@@ -69,11 +69,11 @@ class Validation:
         listing = Listing(archive.name, study or "", series or "", True, asked_at, members)
         return await keep_listing(self._larder.cache, listing, since)
 
-    async def headers(self, request: Request, archive: Upstream, aged: Sequence[Held]) -> set[UnitKey]:
-        """Which of these instances of one study have the header that the upstream tells now.
+    async def headers(self, request: Request, archive: Upstream, aged: Sequence[Held]) -> dict[UnitKey, Held]:
+        """Those of these instances of one study that have the header that the upstream tells now.
 
-        Those that do not answer for their frames only, from now on. Raises errors.RouterError."""
-        good: set[UnitKey] = set()
+        The others answer for their frames only, from now on. Raises errors.RouterError."""
+        good: dict[UnitKey, Held] = {}
         of_series: dict[str, list[Held]] = defaultdict(list)
         for unit in aged:
             of_series[unit.key.series].append(unit)
@@ -83,7 +83,7 @@ class Validation:
 
     async def _compared(
         self, request: Request, archive: Upstream, series: str, units: Sequence[Held]
-    ) -> set[UnitKey]:
+    ) -> dict[UnitKey, Held]:
         study = request.resource.study or ""
         asked_at = time.time()
         resource = Resource(Kind.METADATA, Level.SERIES, study, series)
@@ -94,17 +94,21 @@ class Validation:
             await self._described(request, archive, one)
         members = [(series, unit.key.instance) for unit in units]
         rows = self._larder.cache.catalog.metadata(archive.name, study, members)
-        outcome: dict[bool, list[UnitKey]] = {True: [], False: []}
+        good: dict[UnitKey, Held] = {}
+        changed: list[UnitKey] = []
         place = 0
         async for row in rows:
             unit, place = units[place], place + 1
-            outcome[await self._is_same(unit, row, asked_at)].append(unit.key)
-        for same, header_at in ((True, asked_at), (False, CHANGED)):
-            if outcome[same]:
-                await self._larder.cache.catalog.date_headers(outcome[same], header_at)
-        if outcome[False]:
-            logger.info("upstream %s: %d instances have other headers now", archive.name, len(outcome[False]))
-        return set(outcome[True])
+            if await self._is_same(unit, row, asked_at):
+                good[unit.key] = replace(unit, header_at=asked_at)
+            else:
+                changed.append(unit.key)
+        for keys, header_at in ((list(good), asked_at), (changed, CHANGED)):
+            if keys:
+                await self._larder.cache.catalog.date_headers(keys, header_at)
+        if changed:
+            logger.info("upstream %s: %d instances have other headers now", archive.name, len(changed))
+        return good
 
     async def _described(self, request: Request, archive: Upstream, resource: Resource) -> None:
         """Have the metadata fetched into the catalog. Raises errors.RouterError."""

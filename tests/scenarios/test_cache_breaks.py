@@ -2,6 +2,7 @@
 is, and the next request asks again for what is missing."""
 
 import asyncio
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.scenarios.edge import DICOM, IMPATIENT, JSON, OCTETS, Edge, multipart, related
 from tests.scenarios.pacs import HIT, MISS, Pacs, keeping
-from tests.support.scripted import Close, Reset, Stall, Step
+from tests.support.scripted import Close, Reset, Seen, Stall, Step
 from tests.support.scripted import Reply as Scripted
 
 HOW = {"rst": Reset(), "fin": Close(), "stall": Stall()}
@@ -114,7 +115,12 @@ async def test_metadata_that_breaks_off_keeps_its_rows_and_proves_no_list(tmp_pa
 
 async def test_everybody_who_follows_sees_the_cut(tmp_path: Path) -> None:
     pacs = Pacs(size=100_000)
-    pacs.cut(pacs.series, Reset(), at=700_000)
+
+    def cut(seen: Seen) -> Iterable[Step]:
+        pacs.cut(pacs.series, Reset(), at=700_000)
+        return pacs.answer(pacs.series)
+
+    pacs.say[pacs.series] = cut  # who comes too late to follow is cut likewise
     async with keeping(pacs, folder=tmp_path) as edge:
         replies = await asyncio.gather(*(edge.ask(pacs.series, DICOM) for _ in range(10)))
 

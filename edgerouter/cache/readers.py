@@ -1,5 +1,6 @@
-"""Which studies are being read: eviction leaves them alone."""
+"""Which studies are being read: eviction and purges leave them alone."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._counts: Counter[StudyName] = Counter()
+        self._awaited: dict[StudyName, asyncio.Event] = {}
 
     def come(self, study: StudyName) -> None:
         self._counts[study] += 1
@@ -21,6 +23,8 @@ class Readers:
         self._counts[study] -= 1
         if self._counts[study] == 0:
             del self._counts[study]
+            if study in self._awaited:
+                self._awaited.pop(study).set()
 
     @contextmanager
     def reading(self, upstream: str, study: str) -> Iterator[None]:
@@ -30,6 +34,11 @@ class Readers:
             yield
         finally:
             self.go((upstream, study))
+
+    async def gone(self, study: StudyName) -> None:
+        """Wait until nobody reads the study."""
+        while study in self._counts:
+            await self._awaited.setdefault(study, asyncio.Event()).wait()
 
     @property
     def busy(self) -> frozenset[StudyName]:

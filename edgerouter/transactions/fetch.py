@@ -72,6 +72,7 @@ async def fetch_parts(fill: Fill, errand: Errand, namer: Namer) -> None:
 
     Raises errors.UpstreamError, and Unsuitable where only some of the frames came."""
     upstream, kind = errand.archive.name, errand.resource.kind
+    fill.upstream = upstream
     async with errand.archive.open(errand.outbound) as answer:
         if not has_content(answer, errand):
             await begin(fill, answer)

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from edgerouter.cache.desk import FAILURES, Desk
@@ -48,7 +49,7 @@ class Verifier:
         self._shelf = shelf
         self._units = units
         self._reading = reading
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     @property
     def is_running(self) -> bool:
@@ -56,13 +57,13 @@ class Verifier:
 
     def begin(self) -> Verification:
         """One begins, whose `run` is to follow; there must be none that goes on."""
-        self._stopping = False
+        self._stop.clear()
         self.last = Verification()
         return self.last
 
     def stop(self) -> None:
         """Have the one that goes on end soon."""
-        self._stopping = True
+        self._stop.set()
 
     async def run(self, now: Verification, study: str | None, upstream: str | None, rate: float) -> None:
         """Verify all units, those of a study, of an upstream, or of both, at `rate` bytes per second."""
@@ -70,10 +71,10 @@ class Verifier:
             now.of_units = await self._desk.run(self._shelf.holdings.count, upstream, study)
             began = time.monotonic()
             async for key in self._keys(study, upstream):
-                if self._stopping or self._desk.is_closed:
-                    now.ended = "stopped"
+                if not self._stop.is_set():
+                    await self._check(key, now, began, rate)
+                if self._stop.is_set():
                     return
-                await self._check(key, now, began, rate)
                 now.units += 1
                 self.verified += 1
             now.ended = "done"
@@ -105,11 +106,19 @@ class Verifier:
                 if not await self._reading.apart(_is_whole_on_disk, opened, segment):
                     raise OSError("A segment of a unit does not have its digest.")
                 now.bytes += min(SEGMENT, opened.meta.size - segment * SEGMENT)
-                await asyncio.sleep(max(0.0, now.bytes / rate - (time.monotonic() - began)))
+                await self._pause(now.bytes / rate - (time.monotonic() - began))
+                if self._stop.is_set():
+                    return
         except OSError as error:
             if self._desk.is_closed:
                 raise
             await self._is_damaged(key, now, error)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless it is told to stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stop.wait()
 
     def _fetch(self, key: UnitKey) -> tuple[Opened | None, bool]:
         opened = self._shelf.fetch(key.text)

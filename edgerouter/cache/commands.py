@@ -92,9 +92,9 @@ class Refused(Exception):
     """A command is not carried out; the text is for the operator."""
 
 
-def command(name: str, arguments: object) -> Command:
-    """The command of that name, from what JSON has. Raises Refused; its text repeats no value."""
+def command(name: str, arguments: object, *, strict: bool = True) -> Command:
+    """The command of that name, from what JSON has, or with `strict` False from texts. Raises Refused."""
     try:
-        return msgspec.convert(arguments, COMMANDS[name])
+        return msgspec.convert(arguments, COMMANDS[name], strict=strict)
     except msgspec.ValidationError as error:
         raise Refused(f"The arguments of {name} are not valid: {error}.") from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,10 @@ class Operations:
     def __init__(self, cache: Cache, upstreams: Collection[str]) -> None:
         self._cache = cache
         self._upstreams = upstreams
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something go on as a task of the app, whoever asked for it."""
+        self._cache.start(work, name="cache operation")
 
     async def run(self, command: Command, tell: Tell) -> Document:
         """What came of a command. Raises Refused."""

@@ -8,8 +8,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from edgerouter.cache.desk import FAILURES, Desk
@@ -70,13 +70,14 @@ class Verifier:
         try:
             now.of_units = await self._desk.run(self._shelf.holdings.count, upstream, study)
             began = time.monotonic()
-            async for key in self._keys(study, upstream):
-                if not self._stop.is_set():
-                    await self._check(key, now, began, rate)
-                if self._stop.is_set():
-                    return
-                now.units += 1
-                self.verified += 1
+            async with aclosing(self._keys(study, upstream)) as keys:
+                async for key in keys:
+                    if not self._stop.is_set():
+                        await self._check(key, now, began, rate)
+                    if self._stop.is_set():
+                        return
+                    now.units += 1
+                    self.verified += 1
             now.ended = "done"
         except FAILURES as error:
             now.ended = "stopped" if self._desk.is_closed else "failed"
@@ -84,7 +85,7 @@ class Verifier:
         finally:
             now.ended = now.ended or "stopped"
 
-    async def _keys(self, study: str | None, upstream: str | None) -> AsyncIterator[UnitKey]:
+    async def _keys(self, study: str | None, upstream: str | None) -> AsyncGenerator[UnitKey, None]:
         for one in await self._desk.run(self._shelf.studies.of, upstream, study):
             last: UnitKey | None = None
             while True:

@@ -63,9 +63,7 @@ def _make_way(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(status.st_mode):
-        raise CannotListen(
-            f"{path} is not a socket: it was left alone. Choose another place in server.admin."
-        )
+        raise CannotListen(f"{path} is not a socket and was left alone: choose another in server.admin.")
     if status.st_uid != os.geteuid():
         raise CannotListen(f"The socket {path} belongs to another user: it was left alone.")
     try:

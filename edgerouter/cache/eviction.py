@@ -103,10 +103,11 @@ class Evictor:
 
     async def _round(self, need: int, of: str | None) -> bool:
         """Evict what weighs that much; False when there was nothing, or the database refused."""
-        busy = self._readers.busy
         try:
-            chosen = choose(await self._by_use(_LOOK + len(busy), of), need, busy)
-            await self._removal.remove(chosen)
+            by_use = await self._by_use(_LOOK + len(self._readers.needed), of)
+            chosen = choose(by_use, need, self._readers.needed)  # as of now, until they are gone
+            with self._readers.clearing(*((study.upstream, study.study) for study in chosen)):
+                await self._removal.remove(chosen)
         except FAILURES as error:
             self._counts.errors += 1
             _log.warning("eviction failed: %s", type(error).__name__)

@@ -97,7 +97,7 @@ class Purger:
         chosen = [study async for study in self._chosen(choice, purged)]
         for study in chosen:
             self._mark(study.study, study.upstream)
-        busy = self._readers.busy
+        busy = self._readers.needed
         chosen.sort(key=lambda study: (study.upstream, study.study) in busy)
         deadline = time.monotonic() + wait
         for done, study in enumerate(chosen):
@@ -105,7 +105,8 @@ class Purger:
             if not await self._is_free((study.upstream, study.study), deadline):
                 purged.busy += 1
                 continue
-            purged.units += await self._removal.remove([study])
+            with self._readers.clearing((study.upstream, study.study)):
+                purged.units += await self._removal.remove([study])
             purged.studies += 1
             if not choice.is_by_age:  # where it is does not age with what was fetched
                 await self._catalog.forget_locations(study.study, study.upstream)
@@ -166,5 +167,5 @@ class Purger:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 await self._readers.gone(study)
         except TimeoutError:
-            return study not in self._readers.busy
+            return study not in self._readers.needed
         return True

@@ -125,12 +125,15 @@ class Units:
 
         Damage that is found later raises Damaged where it is read. Either way the unit is removed.
         """
-        unit = None if self._is_off() else await self._found(key, start)
+        study = (key.upstream, key.study)
+        missing = self._is_off() or self._readers.is_leaving(study)
+        unit = None if missing else await self._found(key, start)
         if unit is None:
             self._counts.misses += 1
         else:
             self._counts.hits[key.kind] += 1
-            self._used(key.upstream, key.study)
+            self._readers.find(study)
+            self._used(*study)
             self._keep(unit)
         return unit
 

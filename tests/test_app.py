@@ -218,10 +218,3 @@ def test_quotas_and_issuers_are_those_of_the_configuration(short_path: Path) -> 
             return dict(app.state.cache.room.quotas), issuers(config)
 
     assert asyncio.run(found()) == ({"north": 5_000_000}, {"north": "N"})
-
-
-def test_without_a_word_the_admin_socket_is_in_the_caches_folder(short_path: Path) -> None:
-    config = configured(short_path, {"url": "http://127.0.0.1:1"})
-
-    assert config.admin is not None
-    assert config.admin.socket == short_path / "var" / "cache" / "admin.sock"

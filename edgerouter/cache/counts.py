@@ -13,7 +13,7 @@ class Counts:
     misses: int = 0  # a unit was asked for by its key and is not here
     damaged: int = 0  # a unit's row or file was not as we left it, and was removed
     adopted: int = 0
-    evicted: int = 0
+    evicted: int = 0  # units taken out to keep within the limits
     purged: int = 0  # units taken out because an operator said so
     fills: int = 0
     collapsed: int = 0  # readers who joined a fill that another had begun

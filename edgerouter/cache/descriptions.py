@@ -27,15 +27,16 @@ class Descriptions:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection.execute
 
-    def rows(self, study_id: int, tags: Collection[str]) -> Sequence[Row]:
-        """A row for each series described, with these attributes of it; none where nothing is known.
+    def rows(self, study_id: int, tags: Collection[str], most: int = _SERIES) -> Sequence[Row]:
+        """A row for each series described, `most` at most, with these attributes of it; none where nothing is
+        known.
 
         ModalitiesInStudy is that of the series that are described.
         """
         wanted = {*tags, MODALITY} if MODALITIES in tags else {*tags}
         packed = self._sql(
             "SELECT row, min(instance) FROM metadata WHERE study_id = ? GROUP BY series LIMIT ?",
-            (study_id, _SERIES),
+            (study_id, most),
         )
         rows = [row for (data, _) in packed.fetchall() if (row := _read(data, wanted)) is not None]
         if MODALITIES in tags:

@@ -107,10 +107,9 @@ class Evictor:
             by_use = await self._by_use(_LOOK + len(self._readers.needed), of)
             chosen = choose(by_use, need, self._readers.needed)  # as of now, until they are gone
             with self._readers.clearing(*((study.upstream, study.study) for study in chosen)):
-                await self._removal.remove(chosen)
+                self._counts.evicted += await self._removal.remove(chosen)
         except FAILURES as error:
             self._counts.errors += 1
             _log.warning("eviction failed: %s", type(error).__name__)
             return False
-        self._counts.evicted += len(chosen)
         return bool(chosen)

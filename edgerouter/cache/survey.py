@@ -70,7 +70,7 @@ class Survey:
 
     def _patient(self, study: Study) -> Row | None:
         study_id = self._shelf.studies.id(study.upstream, study.study)
-        rows = self._shelf.descriptions.rows(study_id, _PATIENT) if study_id is not None else []
+        rows = self._shelf.descriptions.rows(study_id, _PATIENT, 1) if study_id is not None else []
         return rows[0] if rows else None
 
 

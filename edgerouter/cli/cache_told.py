@@ -14,7 +14,7 @@ _EVENTS = (
     ("fills", "fills"),
     ("joined a fill", "collapsed"),
     ("passed, not kept", "passed"),
-    ("evicted studies", "evicted"),
+    ("evicted units", "evicted"),
     ("purged units", "purged"),
     ("damaged", "damaged"),
     ("disk errors", "errors"),

@@ -103,8 +103,9 @@ class _Stopped:
         try:
             return asyncio.run(run())
         except* FolderError as errors:
-            hint = "If that is a router, its admin listener does not answer."
-            raise Unreachable(f"{errors.exceptions[0]} {hint}") from None
+            said = str(errors.exceptions[0])
+            hint = " If by a router, its admin listener does not answer." if "is in use" in said else ""
+            raise Unreachable(said + hint) from None
         except* Refused as errors:
             raise Unreachable(str(errors.exceptions[0])) from None
 

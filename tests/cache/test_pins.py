@@ -99,6 +99,21 @@ async def test_what_cannot_be_judged_is_counted(tmp_path: Path) -> None:
         assert await cache.pins.undecided(Pin("", "1.1", "")) == 0
 
 
+async def test_many_studies_are_decided_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerouter.cache.pins._TIME", -1.0)
+    async with opened(tmp_path) as cache:
+        await put_three(cache)
+        await cache.pins.put(Pin("", "1.1", ""))
+        assert await pinned(cache) == ["a/1.1", "b/1.1"]
+        await cache._desk.write(cache._shelf.pins.drop, Pin("", "1.1", ""))
+        await cache._desk.write(cache._shelf.pins.put, Pin("", "1.2", ""))
+        slices = 1
+        while await cache._desk.write(cache._shelf.pins.settle):
+            slices += 1
+        assert slices == 4  # studies, one in each
+        assert await pinned(cache) == ["a/1.2"]
+
+
 async def test_a_pin_this_version_cannot_read_pins_nothing_and_harms_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as cache:
         await put_three(cache)

@@ -273,6 +273,40 @@ def test_the_tcp_form_wants_its_token(
         assert "s3cret" not in router.log
 
 
+def test_who_interrupts_is_told_that_the_router_goes_on(
+    stopped: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgerouter.cli.cache.reach", interrupted)
+
+    status, _, err = run(capsys, "verify", "-c", stopped)
+
+    assert (status, "goes on there" in err) == (1, True)
+
+
+@pytest.mark.parametrize("admin", ["socket", "port"])
+def test_a_router_whose_admin_listener_cannot_be_had_does_not_start(
+    stopped: str, capsys: pytest.CaptureFixture[str], admin: str
+) -> None:
+    folder = Path(stopped).parent
+    (folder / "precious").write_text("not a socket")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        way = {"socket": "precious"} if admin == "socket" else {"port": port}
+        Path(stopped).write_text(
+            yaml.safe_dump(
+                {"server": {"port": 0, "admin": way}, "upstreams": UPSTREAM, "cache": {"path": "cache"}}
+            )
+        )
+        assert main(["serve", "-c", stopped]) == 1
+
+    said = capsys.readouterr().err
+    assert "server.admin" in said
+    assert (folder / "precious").read_text() == "not a socket"
+
+
 def test_a_table_is_aligned() -> None:
     assert list(table(("name", "size#"), [("a", "1"), ("long", "1000")])) == [
         "name  size",

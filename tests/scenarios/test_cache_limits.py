@@ -93,19 +93,26 @@ def read_series(router: Router, series: BigSeries) -> str:
         answer = connection.getresponse()
         assert answer.status == 200
         body = answer.read()  # IncompleteRead if it was cut
+    check(answer, body, series)
+    return answer.getheader("Cache-Status") or ""
+
+
+def check(answer: http.client.HTTPResponse, body: bytes, series: BigSeries) -> None:
+    """Every byte of every part."""
     boundary = (answer.getheader("Content-Type") or "").partition("boundary=")[2].strip('"').encode()
     _, *parts, end = (b"\r\n" + body).split(b"\r\n--" + boundary)
     assert end.startswith(b"--")
     assert len(parts) == series.count
     for number, part in enumerate(parts, start=1):
         assert part.partition(b"\r\n\r\n")[2] == series.head(number) + series.pixels
-    return answer.getheader("Cache-Status") or ""
 
 
-def command(router: Router, *arguments: str) -> str:
+def command(router: Router, *arguments: str, status: int = 0) -> str:
     """What `edgerouter cache` prints."""
     line = [sys.executable, "-m", "edgerouter", "cache", *arguments, "-c", str(router.configuration)]
-    return subprocess.run(line, check=True, capture_output=True, text=True, timeout=60).stdout
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("quota", [None, QUOTA], ids=["size", "quota"])
@@ -147,3 +154,27 @@ def test_it_is_never_too_large_and_nobody_reads_a_wrong_byte(
         assert read_series(router, pinned) == "edgerouter; hit"
         assert firehose.asked[path_of(pinned)] == 1
         assert "nothing is damaged" in command(router, "verify", "--rate", "1 GB")
+
+
+def test_a_purge_waits_for_the_reader_of_a_study_and_then_takes_it(short_path: Path) -> None:
+    series = BigSeries(40_000_000, "purged")
+    upstream = {"profile": "orthanc"}
+    overrides = {"cache": {"path": "cache", "size": "500 MB", "min_free": "0 B"}}
+    with (
+        Firehose(series) as firehose,
+        Router(short_path, {"a": {"url": firehose.dicomweb_url, **upstream}}, overrides) as router,
+    ):
+        read_series(router, series)
+        with closing(http.client.HTTPConnection(urlsplit(router.url).netloc, timeout=60)) as connection:
+            connection.request("GET", f"/dicomweb{path_of(series)}", headers={"Accept": DICOM_AS_STORED})
+            answer = connection.getresponse()
+            assert answer.getheader("Cache-Status") == "edgerouter; hit"
+            first = answer.read(1000)  # more than the sockets can hold is still to come
+            line = ["purge", "--study", series.spec.study, "--wait", "500ms"]
+            assert "left 1 study that somebody still reads" in command(router, *line, status=1)
+            check(answer, first + answer.read(), series)
+        assert firehose.asked[path_of(series)] == 1
+        assert f"purged 1 study, {series.count} units" in command(
+            router, "purge", "--study", series.spec.study
+        )
+        assert not [file for file in sizes(short_path / "cache") if file.suffix == ".val"]

@@ -14,7 +14,9 @@ from edgerouter.cache.readers import Readers, StudyName
 from edgerouter.cache.removal import Removal
 from edgerouter.cache.shelf import Shelf
 from edgerouter.cache.studies import Study
+from edgerouter.dicom.matching import Row
 
+_ALL_SERIES = 10_000
 # Told how many studies are done, and of how many.
 Tell = Callable[[int, int], None]
 
@@ -150,8 +152,10 @@ class Purger:
     def _is_of(self, study: Study, patient: str, issuer: str | None) -> bool | None:
         """Whether any series of the study is the patient's; None when nothing says whose it is."""
         study_id = self._shelf.studies.id(study.upstream, study.study)
-        rows = self._shelf.descriptions.rows(study_id, {PATIENT_ID, ISSUER}) if study_id is not None else []
-        told = [(ids[0].strip(), values(row, ISSUER)) for row in rows if (ids := values(row, PATIENT_ID))]
+        if study_id is None:
+            return None
+        rows = self._shelf.descriptions.rows(study_id, {PATIENT_ID, ISSUER}, _ALL_SERIES)
+        told = [(ids[0].strip(), _stripped(row, ISSUER)) for row in rows if (ids := values(row, PATIENT_ID))]
         if not told:
             return None
         own = self._issuers.get(study.upstream)
@@ -169,3 +173,7 @@ class Purger:
         except TimeoutError:
             return study not in self._readers.needed
         return True
+
+
+def _stripped(row: Row, tag: str) -> list[str]:
+    return [found.strip() for found in values(row, tag)]

@@ -108,7 +108,7 @@ async def test_the_same_number_of_another_issuer_is_another_patient(
         for study, upstream in (("1.1", "a"), ("1.2", "a"), ("1.1", "b"), ("1.1", "c")):
             await put_study(cache, study, upstream)
             await describe(cache, study, upstream=upstream, PatientID="7")
-        await describe(cache, "1.2", PatientID="7", IssuerOfPatientID="OTHER")
+        await describe(cache, "1.2", PatientID="7", IssuerOfPatientID="OTHER ")
         before = await left(cache)
         purged = await purge(cache, patient="7", issuer=issuer)
         assert sorted(set(before) - set(await left(cache))) == gone

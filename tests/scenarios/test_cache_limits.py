@@ -1,6 +1,6 @@
 """A cache that is read through four times its size by eight readers: never too large, never wrong.
 
-Short in the usual run (100 MB, 400 MB); EDGEROUTER_FULL=1 makes it 500 MB and 2 GB. How much there is on
+Short in the usual run (60 MB, 240 MB); EDGEROUTER_FULL=1 makes it 500 MB and 2 GB. How much there is on
 the disk is judged from the file system, the router being stopped (SIGSTOP) for each look: so what is seen
 was there at one moment.
 """
@@ -26,12 +26,13 @@ from tests.support.samples import BigSeries
 
 pytestmark = [pytest.mark.timeout(600)]
 
-SCALE = 5 if os.environ.get("EDGEROUTER_FULL") == "1" else 1
-SIZE = 100_000_000 * SCALE
-QUOTA = 40_000_000 * SCALE
+MB = 1_000_000
 READERS = 8
-STUDY = 5_000_000 * SCALE
-EACH = 10  # studies for each reader: 8 * 10 * 5 MB = 4 * 100 MB
+# The cache, a study, and how many studies each reader reads: together four times the cache.
+SIZE, STUDY, EACH = (
+    (500 * MB, 25 * MB, 10) if os.environ.get("EDGEROUTER_FULL") == "1" else (60 * MB, 5 * MB, 6)
+)
+QUOTA = SIZE * 2 // 5
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,13 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from edgerouter import metrics
 from edgerouter.admin import (
+    AdminGuard,
+    CacheOperations,
     Exposition,
     Readiness,
     Recent,
@@ -29,8 +31,11 @@ from edgerouter.admin import (
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.counts import Stats
 from edgerouter.cache.folder import Folder
+from edgerouter.cache.means import FrameNotes, no_notes
+from edgerouter.cache.operations import Operations
+from edgerouter.cache.start import Start
 from edgerouter.config import Config, ServerConfig
-from edgerouter.config.cache import CacheConfig
+from edgerouter.config.server import AdminListener
 from edgerouter.config.upstreams import Upstream
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.resource import Transaction
@@ -40,7 +45,7 @@ from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.middleware.errors import places
 from edgerouter.parsing.describer import Describer
-from edgerouter.server import Limits, serve
+from edgerouter.server import Beside, Limits, admin_listener, names, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
@@ -124,7 +129,7 @@ def build(config: Config) -> Starlette:
     """The router as an ASGI application; its lifespan opens and closes everything that it uses.
 
     While it runs, `state.archives` are the upstreams by name, `state.cache` is the cache or None, and
-    `state.door` leads to the DICOMweb root."""
+    `state.door` leads to the DICOMweb root. `state.admin` is the application of the admin listener."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -135,7 +140,7 @@ def build(config: Config) -> Starlette:
             }
             describer = Describer("cache")
             stack.push_async_callback(describer.aclose)
-            cache = app.state.cache = await _opened(config.cache, describer, stack)
+            cache = app.state.cache = await _opened(config, describer, stack)
             service = _service(config, archives, cache, describer)
             app.state.door = Door(doorway(config.server), config.router(), service)
             yield
@@ -151,13 +156,32 @@ def build(config: Config) -> Starlette:
     status = Status(upstreams=upstreams, cache=stats, recent=recent, zone=config.server.time_zone)
     readiness = Readiness({"cache": cache_check(stats)}, upstreams)
     settings = Settings(cors_origins=config.server.cors.origins, observer=observing(recent))
+    read = pages(status, readiness, Exposition(stats))
     app = Starlette(
         routes=[
-            *pages(status, readiness, Exposition(stats)),
+            *read,
             Mount("/", app=_dicomweb),
         ],
         lifespan=lifespan,
         middleware=[Middleware(wrap, settings)],
+    )
+    app.router.redirect_slashes = False
+
+    def operations() -> Operations | None:
+        cache: Cache | None = app.state.cache
+        return Operations(cache, tuple(config.upstreams)) if cache else None
+
+    app.state.admin = _admin([*read, *CacheOperations(operations).routes()], config.admin)
+    return app
+
+
+def _admin(routes: list[Route], way: AdminListener | None) -> Starlette:
+    """The application of the admin listener: what can be read, and what changes the router."""
+    hosts = names(way) if way else None
+    token = way.token.reveal if way and way.token else None
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(wrap, Settings()), Middleware(AdminGuard, hosts=hosts, token=token)],
     )
     app.router.redirect_slashes = False
     return app
@@ -172,24 +196,27 @@ def _service(
 ) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
     most = config.server.limits.max_search_answer
-    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache, describer=describer)
+    return Service(
+        archives,
+        box,
+        issuers=issuers(config),
+        max_search_answer=most,
+        cache=cache,
+        describer=describer,
+    )
 
 
-async def _opened(config: CacheConfig, describer: Describer, stack: AsyncExitStack) -> Cache | None:
+async def _opened(config: Config, describer: Describer, stack: AsyncExitStack) -> Cache | None:
     """The cache, closed with the app, and its tasks; None where nothing is to be kept. Raises FolderError."""
-    if not config.size:
+    if not config.cache.size:
         return None
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
     def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
         return tasks.create_task(_guarded(coro), name=name)
 
-    frames = partial(frame_note, describer)
-    cache = await Cache.open(
-        config.path, size=config.size, min_free=config.min_free, start=start, frames=frames
-    )
+    cache = await open_cache(config, start, partial(frame_note, describer))
     stack.push_async_callback(cache.close)
     return cache
 
@@ -200,6 +227,30 @@ async def frame_note(describer: Describer, path: Path) -> bytes:
         return await describer.frames(os.fsencode(path))
     except (Part10Error, OSError):
         return b""
+
+
+async def open_cache(config: Config, start: Start, frames: FrameNotes = no_notes) -> Cache:
+    """The configured cache, in its directory, which must not be in use. Raises FolderError."""
+    quotas = {
+        name: upstream.cache_quota
+        for name, upstream in config.upstreams.items()
+        if upstream.cache_quota is not None
+    }
+    return await Cache.open(
+        config.cache.path,
+        size=config.cache.size,
+        min_free=config.cache.min_free,
+        start=start,
+        quotas=quotas,
+        issuers=issuers(config),
+        zone=config.server.time_zone,
+        frames=frames,
+    )
+
+
+def issuers(config: Config) -> dict[str, str]:
+    """The assigning authorities of the upstreams that have one."""
+    return {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
@@ -236,15 +287,19 @@ def limits(server: ServerConfig) -> Limits:
 def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve the configured router until it is told to stop; `ready` is called with its URL once it does.
 
-    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had."""
+    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had,
+    CannotListen, which is one, when that of the admin listener cannot."""
     server = config.server
     if config.cache.size:
         Folder(config.cache.path).close()  # said now in one sentence, and not by a failing start
-    serve(
-        build(config),
-        host=server.host,
-        port=server.port,
-        limits=limits(server),
-        refused=metrics.refused,
-        ready=ready,
-    )
+    app = build(config)
+    with admin_listener(config.admin) as listener:
+        serve(
+            app,
+            host=server.host,
+            port=server.port,
+            limits=limits(server),
+            refused=metrics.refused,
+            ready=ready,
+            beside=Beside(app.state.admin, listener, Limits()) if listener else None,
+        )

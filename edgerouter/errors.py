@@ -2,9 +2,9 @@
 
 RouterError
 ├── RequestError              the client's fault; no upstream was asked
-│   ├── BadRequest 400 · Denied 403 · NotFound 404 · MethodNotAllowed 405 · NotAcceptable 406
-│   ├── RequestTimeout 408 · ContentTooLarge 413 · UriTooLong 414 · UnsupportedMediaType 415
-│   ├── Misdirected 421 · HeadTooLarge 431 · VersionNotSupported 505
+│   ├── BadRequest 400 · Unauthorized 401 · Denied 403 · NotFound 404 · MethodNotAllowed 405
+│   ├── NotAcceptable 406 · RequestTimeout 408 · ContentTooLarge 413 · UriTooLong 414
+│   ├── UnsupportedMediaType 415 · Misdirected 421 · HeadTooLarge 431 · VersionNotSupported 505
 ├── Overloaded 503            we or the upstream cannot take more now; says when to come back
 ├── UpstreamError             an upstream's fault, named in Proxy-Status
 │   ├── ConnectError 502 · ConnectTimeout 504   nothing of the request was sent: may be retried
@@ -50,6 +50,14 @@ class RequestError(RouterError):
 
 class BadRequest(RequestError):
     status = 400
+
+
+class Unauthorized(RequestError):
+    status = 401
+    token = "http_request_denied"
+
+    def __init__(self, detail: str, *, close: bool = False) -> None:
+        super().__init__(detail, fields=[("www-authenticate", "Bearer")], close=close)
 
 
 class Denied(RequestError):

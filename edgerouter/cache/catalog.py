@@ -210,13 +210,15 @@ class Catalog:
         """Those of an upstream, of a study UID, or all; last use as of a minute ago at most."""
         return await self._read([], self._shelf.studies.of, upstream, study)
 
-    async def by_use(self, limit: int) -> list[Study]:
-        """Those that are not pinned, least recently used first. Raises one of FAILURES."""
-        await self._desk.write(self._shelf.studies.used, self._taken_uses())
-        return await self._desk.run(self._shelf.studies.by_use, limit)
+    async def by_use(self, limit: int, upstream: str | None = None) -> list[Study]:
+        """Those that are not pinned, of an upstream or of all, least recently used first.
 
-    async def pin(self, upstream: str, study: str, pinned: bool = True) -> bool:
-        return await self._write(self._shelf.studies.pin, upstream, study, pinned, self._clock())
+        Raises one of FAILURES.
+        """
+        await self._desk.write(self._shelf.studies.used, self._taken_uses())
+        while await self._desk.write(self._shelf.pins.settle):
+            pass
+        return await self._desk.run(self._shelf.studies.by_use, limit, upstream)
 
     async def date(self, upstream: str, study: str, study_date: str) -> bool:
         """Note the StudyDate (DICOM DA) of a study something is held of; it decides on freshness."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY = 0.25  # seconds to wait for a lock nobody should hold
 _SOUND = f"SELECT 1 FROM total, pragma_user_version WHERE user_version = {SCHEMA}"
 _GARBAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -50,7 +50,8 @@ class Database:
         run = self.connection.execute
         for pragma in ("journal_mode=wal", "synchronous=normal", "journal_size_limit=1048576"):
             run(f"PRAGMA {pragma}").fetchall()
-        if run("PRAGMA user_version").fetchone() == (0,):
+        self.is_new = run("PRAGMA user_version").fetchone() == (0,)
+        if self.is_new:
             schema = files(__package__).joinpath("catalog.sql").read_text("utf-8")
             self.connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={SCHEMA}; COMMIT;")
 

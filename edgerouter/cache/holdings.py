@@ -119,6 +119,26 @@ class Holdings:
         )
         return [_key(upstream, study, row) for row in rows]
 
+    def of(self, upstream: str, study: str, last: UnitKey | None, limit: int) -> list[UnitKey]:
+        """The units of a study in order, behind one of them; for going through it in slices."""
+        rows = self._sql(
+            "SELECT series, instance, kind, which, media, syntax FROM study CROSS JOIN unit ON study_id = id"
+            " WHERE study = ? AND upstream = ?"
+            " AND (series, instance, kind, which, media, syntax) > (?, ?, ?, ?, ?, ?)"
+            " ORDER BY series, instance, kind, which, media, syntax LIMIT ?",
+            (study, upstream, *(_inner(last) if last else FIRST[1:]), limit),
+        )
+        return [_key(upstream, study, row) for row in rows]
+
+    def count(self, upstream: str | None, study: str | None) -> int:
+        """How many units there are of an upstream, of a study UID, of both, or in all."""
+        found = self._sql(
+            "SELECT count(*) FROM study CROSS JOIN unit ON study_id = id"
+            " WHERE (?1 IS NULL OR study = ?1) AND (?2 IS NULL OR upstream = ?2)",
+            (study, upstream),
+        )
+        return int(found.fetchone()[0])
+
     def after(self, position: Position, limit: int) -> list[tuple[Position, UnitKey]]:
         """The next units of all with their positions; for going through everything in slices."""
         rows = self._sql(

@@ -132,11 +132,11 @@ class Listings:
             " WHERE study_id = ? AND series = ? AND instance = ?",
             (study_id, series, instance),
         ).fetchone()
-        data = row and _unpacked(row[0])
+        data = row and unpacked(row[0])
         return Row(series, instance, data, row[1], row[2]) if data is not None else None
 
 
-def _unpacked(data: object) -> bytes | None:
+def unpacked(data: object) -> bytes | None:
     """The plain bytes, or None when they are damaged: to the catalog that is a miss."""
     if not isinstance(data, bytes):
         return None
@@ -149,7 +149,7 @@ def _unpacked(data: object) -> bytes | None:
 
 
 def _unpacked_members(data: object) -> tuple[Member, ...] | None:
-    plain = _unpacked(data)
+    plain = unpacked(data)
     try:
         return None if plain is None else _members.decode(plain)
     except msgspec.MsgspecError:

@@ -13,7 +13,7 @@ from collections import deque
 from edgerouter.cache.disk import File, open_regular
 from edgerouter.cache.partfile import PartFile
 from edgerouter.cache.reading import Reading
-from edgerouter.cache.room import Room
+from edgerouter.cache.room import Share
 from edgerouter.cache.unit import UnitKey
 from edgerouter.http.fields import Fields
 
@@ -94,7 +94,7 @@ class Part:
         self,
         fields: Fields,
         length: int | None,
-        room: Room,
+        room: Share,
         reading: Reading,
         disk: PartFile,
         bell: Bell,

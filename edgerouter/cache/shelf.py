@@ -4,19 +4,24 @@ A unit exists if its diskcache row and its file agree. Written in the order file
 crash leaves half done is a miss, or an orphan that the sweep at the next start finds.
 """
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import diskcache
 
 from edgerouter.cache.database import BUSY, Database, is_corrupt, prepare, touch_private
+from edgerouter.cache.descriptions import Descriptions
 from edgerouter.cache.disk import Adoption, Opened, UnitDisk
 from edgerouter.cache.holdings import Holdings
 from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
+from edgerouter.cache.pins import Pins
 from edgerouter.cache.studies import Studies
 from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta
 
@@ -30,6 +35,7 @@ _SETTINGS = {
     "sqlite_auto_vacuum": 0,
     "sqlite_journal_size_limit": 1 << 20,
 }
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,9 @@ class DiskRow:
 class Shelf:
     """The two databases and the unit files, opened together. Made and used on the desk's thread only."""
 
-    def __init__(self, units: Path, catalog: Path, suspect: Path) -> None:
+    def __init__(
+        self, units: Path, catalog: Path, suspect: Path, today: Callable[[], date] = date.today
+    ) -> None:
         """Open both; a file `suspect` asks for a closer look. Raises sqlite3.Error, OSError."""
         self._suspect = suspect
         closely = suspect.exists()
@@ -59,7 +67,13 @@ class Shelf:
         self.holdings = Holdings(connection, self.studies)
         self.listings = Listings(connection, self.studies)
         self.locations = Locations(connection)
-        self.bytes = self.studies.bytes  # read by the event loop
+        self.descriptions = Descriptions(connection)
+        self.pins = Pins(connection, self.descriptions, today)
+        if self.database.is_new and len(self._cache):
+            _log.error("the catalog was lost: what was pinned is not known any more, pin it again")
+            self.pins.mark_lost(time.time())
+        self.bytes = self.studies.bytes  # these two are read by the event loop
+        self.weights = self.studies.weights
 
     def notice(self, error: BaseException) -> None:
         """Remember over a restart that a database is corrupt; until then it is misses."""
@@ -144,6 +158,17 @@ class Shelf:
         """How many units there are."""
         return len(self._cache)
 
+    def oldest(self, upstream: str, study: str) -> float | None:
+        """When the oldest was asked for of what is here of a study (Unix seconds); None if nothing is."""
+        found = self.database.connection.execute(
+            "SELECT min(at) FROM ("
+            " SELECT min(stored_at) AS at FROM unit WHERE study_id = ?1"
+            " UNION ALL SELECT min(fetched_at) FROM metadata WHERE study_id = ?1"
+            " UNION ALL SELECT min(fetched_at) FROM listing WHERE study_id = ?1)",
+            (self.studies.id(upstream, study),),
+        ).fetchone()
+        return None if found[0] is None else float(found[0])
+
     def has_row(self, key: UnitKey) -> bool:
         return key.text in self._cache
 
@@ -157,7 +182,7 @@ class Shelf:
 
     def _weigh(self) -> None:
         with suppress(sqlite3.Error):
-            self.bytes = self.studies.bytes
+            self.bytes, self.weights = self.studies.bytes, self.studies.weights
 
 
 def discard(adoption: Adoption) -> None:

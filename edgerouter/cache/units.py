@@ -131,12 +131,15 @@ class Units:
 
         Damage that is found later raises Damaged where it is read. Either way the unit is removed.
         """
-        unit = None if self._is_off() else await self._found(key, start)
+        study = (key.upstream, key.study)
+        missing = self._is_off() or self._readers.is_leaving(study)
+        unit = None if missing else await self._found(key, start)
         if unit is None:
             self._counts.misses += 1
         else:
             self._counts.hits[key.kind] += 1
-            self._used(key.upstream, key.study)
+            self._readers.find(study)
+            self._used(*study)
             self._keep(unit)
         return unit
 
@@ -200,9 +203,9 @@ class Units:
     async def _fetched(self, key: UnitKey) -> Unit | None:
         opened, had_row = await self._desk.run(self._fetch, key)
         if opened is not None:
-            return Unit(key, opened, self._reading, self._verified, self._damaged)
+            return Unit(key, opened, self._reading, self._verified, self.report)
         if had_row:
-            await self._damaged(key, Damaged("A unit's row and file do not agree."))
+            await self.report(key, Damaged("A unit's row and file do not agree."))
         return None
 
     def _fetch(self, key: UnitKey) -> tuple[Opened | None, bool]:
@@ -215,7 +218,8 @@ class Units:
         if len(self._handles) > _HANDLES:
             self._handles.popitem(last=False)
 
-    async def _damaged(self, key: UnitKey, error: Damaged) -> None:
+    async def report(self, key: UnitKey, error: Damaged) -> None:
+        """A unit was found damaged: it goes, and is counted."""
         self._counts.damaged += 1
         _log.warning("a unit was removed from the cache: %s", error)
         if error.errno is not None:

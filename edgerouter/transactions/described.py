@@ -67,6 +67,7 @@ async def fetch_metadata(fill: Fill, errand: Errand, cache: Cache) -> None:
 
     The part begins with the first row: what fails before may still be asked of another holder."""
     upstream, here = errand.archive.name, errand.archive.url(errand.outbound)
+    fill.upstream = upstream
     keeper = Keeper(cache, errand, time.time())
     async with errand.archive.open(errand.outbound) as answer:
         if not has_content(answer, errand):

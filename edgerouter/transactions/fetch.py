@@ -79,6 +79,7 @@ async def fetch_parts(fill: Fill, errand: Errand, namer: Namer) -> bool:
 
     Raises errors.UpstreamError, and Unsuitable where only some of the frames came."""
     upstream, kind = errand.archive.name, errand.resource.kind
+    fill.upstream = upstream
     async with errand.archive.open(errand.outbound) as answer:
         if is_unchanged(answer, errand):
             return False

@@ -3,6 +3,7 @@
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -78,6 +79,10 @@ class Request:
     def part(self, unit: Held, base: str) -> HeldPart:
         """A held unit as a part, its location below `base`."""
         return HeldPart(unit, unit_fields(unit, base), self.cache, self.mender())
+
+    def reading(self, errand: Errand) -> AbstractContextManager[None]:
+        """Keeps the study from eviction while it is being read, also between two of its parts."""
+        return self.cache.readers.reading(errand.archive.name, errand.resource.study or "")
 
     def following(self, errand: Errand) -> answers.Following:
         """The client's answer from the fill of an errand."""

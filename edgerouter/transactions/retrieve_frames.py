@@ -67,6 +67,7 @@ class FramesRetrieval:
             for number, unit in zip(numbers, units, strict=True)
         ]
         async with AsyncExitStack() as stack:
+            stack.enter_context(request.reading(errand))
             frames = Assembly(sources, request.cache.fills, uniform=True)
             stack.push_async_callback(frames.aclose)
             follower = await frames.begin(max(missing))

@@ -68,6 +68,7 @@ class InstancesRetrieval:
     async def _assembled(self, errand: Errand, sources: Sequence[Source]) -> Reply:
         request = self._request
         async with AsyncExitStack() as stack:
+            stack.enter_context(request.reading(errand))
             assembly = Assembly(sources, request.cache.fills, uniform=False)
             stack.push_async_callback(assembly.aclose)
             follower = await assembly.begin()

@@ -3,7 +3,6 @@
 What the archive does well, the router does alike. Where this archive does not do what PS3.18 says, the router
 does, and the table says what."""
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from tests.support.doors import (
     OCTETS,
     OCTETS_AS_STORED,
     Door,
-    Reply,
 )
 from tests.support.faults import Cut, Fault
 
@@ -213,8 +211,7 @@ def test_what_is_gzipped_is_the_same_text(
         packed = curl(address(door, archives, OVERLAY, path), "-H", f"accept: {accept}", *GZIP)
         assert packed.get("content-encoding") == "gzip"
         assert len(packed.body) < len(plain.body) / 2
-        again = Reply(200, packed.fields, gzip.decompress(packed.body))
-        assert content(door, again) == content(door, plain)
+        assert content(door, door.plain(packed)) == content(door, plain)
         assert door is direct or "accept-encoding" in (packed.get("vary") or "").lower()
 
 

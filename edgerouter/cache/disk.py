@@ -32,13 +32,14 @@ class File:
 
 
 class Opened:
-    """A unit's file and meta, as `fetch` found them."""
+    """A unit's file and meta, as `fetch` found them; `row` is the meta as it is written, with its seal."""
 
-    __slots__ = ("file", "meta")
+    __slots__ = ("file", "meta", "row")
 
-    def __init__(self, file: File, meta: UnitMeta) -> None:
+    def __init__(self, file: File, meta: UnitMeta, row: bytes) -> None:
         self.file = file
         self.meta = meta
+        self.row = row
 
 
 class Adoption:
@@ -84,7 +85,7 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         self, value: object, read: bool, key: object = diskcache.UNKNOWN
     ) -> tuple[int, int, str, sqlite3.Binary]:
         """Rename the part file into the cache's folder. Raises OSError."""
-        if not isinstance(value, Adoption):
+        if not isinstance(value, Adoption) or not isinstance(key, str):
             raise TypeError("Only finished part files are stored.")
         name, full = self.filename()
         folder = os.path.dirname(full)
@@ -92,7 +93,7 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         os.makedirs(folder, mode=0o700, exist_ok=True)
         os.rename(value.path, full)
         value.final = Path(full)
-        return value.meta.size, MODE_BINARY, name, sqlite3.Binary(value.meta.encode())
+        return value.meta.size, MODE_BINARY, name, sqlite3.Binary(value.meta.encode(key))
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> Opened:
         """Open what a row promises. Raises OSError when anything is not as we left it."""
@@ -104,7 +105,7 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         file = open_regular(os.path.join(self._directory, filename))
         if os.fstat(file.fd).st_size != meta.size:
             raise OSError("A file of the cache is cut or too long.")
-        return Opened(file, meta)
+        return Opened(file, meta, value)
 
     def remove(self, file_path: object) -> None:
         """Note the file of a row; a name that is not of our shape is left alone."""

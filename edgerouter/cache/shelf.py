@@ -12,15 +12,25 @@ from pathlib import Path
 
 import diskcache
 
-from edgerouter.cache.database import BUSY, Database, is_corrupt, prepare, touch_private
+from edgerouter.cache.database import (
+    BUSY,
+    Database,
+    is_corrupt,
+    is_unusable,
+    prepare,
+    set_aside,
+    touch_private,
+)
 from edgerouter.cache.disk import Adoption, Opened, UnitDisk
 from edgerouter.cache.holdings import Holdings
 from edgerouter.cache.listings import Listings
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import UnitKey, UnitMeta
+from edgerouter.cache.unit import UnitKey, UnitMeta, is_sealed
 
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
+# diskcache makes attributes and pragmas of whatever is in its table: only what it counts there is believed.
+_OWN_SETTINGS = "DELETE FROM Settings WHERE key NOT IN ('count', 'size', 'hits', 'misses')"
 _SETTINGS = {
     "eviction_policy": "none",
     "cull_limit": 0,
@@ -48,8 +58,7 @@ class Shelf:
         """Open both; a file `suspect` asks for a closer look. Raises sqlite3.Error, OSError."""
         self._suspect = suspect
         closely = suspect.exists()
-        prepare(units / "cache.db", _ANSWERS, closely=closely)
-        self._cache = diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+        self._cache = _opened(units, closely)
         self.database = Database(catalog, closely=closely)
         suspect.unlink(missing_ok=True)
         connection = self.database.connection
@@ -81,9 +90,9 @@ class Shelf:
             self._weigh()
 
     def fetch(self, key: str) -> Opened | None:
-        """A unit's file and meta; None when there is no row, or row and file do not agree."""
+        """A unit's file and meta; None when there is no row, or key, row and file do not agree."""
         found: Opened | None = self._cache.get(key)
-        return found
+        return found if found and is_sealed(key, found.row) else None
 
     def adopt(self, key: UnitKey, adoption: Adoption, now: float) -> None:
         """Make a finished part file a unit, in place of an older one. Raises one of FAILURES."""
@@ -111,7 +120,8 @@ class Shelf:
             (after, limit),
         )
         return [
-            DiskRow(number, _key(key, raw), _meta(value), str(name)) for number, key, raw, value, name in rows
+            DiskRow(number, _key(key, raw), _meta(key, value), str(name))
+            for number, key, raw, value, name in rows
         ]
 
     def count(self) -> int:
@@ -134,6 +144,22 @@ class Shelf:
             self.bytes = self.studies.bytes
 
 
+def _opened(units: Path, closely: bool) -> diskcache.Cache:
+    """diskcache over its database, which is set aside when it cannot be used.
+
+    Raises sqlite3.Error, OSError."""
+    database = units / "cache.db"
+    prepare(database, _ANSWERS, closely=closely, tidy=_OWN_SETTINGS)
+    try:
+        return diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not is_unusable(error):  # a lock, a full disk
+            raise
+        set_aside(database)
+        touch_private(database)
+        return diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+
+
 def discard(adoption: Adoption) -> None:
     """Remove the file of an adoption that did not come about, wherever it got to."""
     with suppress(OSError):
@@ -149,8 +175,10 @@ def _key(key: object, raw: object) -> UnitKey | None:
         return None
 
 
-def _meta(value: object) -> UnitMeta | None:
+def _meta(key: object, value: object) -> UnitMeta | None:
+    if not isinstance(key, str) or not isinstance(value, bytes) or not is_sealed(key, value):
+        return None
     try:
-        return UnitMeta.decode(value) if isinstance(value, bytes) else None
+        return UnitMeta.decode(value)
     except OSError:
         return None

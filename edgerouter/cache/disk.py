@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import diskcache
@@ -89,8 +90,9 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
             raise TypeError("Only finished part files are stored.")
         name, full = self.filename()
         folder = os.path.dirname(full)
-        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for level in (self._directory, os.path.dirname(folder), folder):
+            with suppress(FileExistsError):  # makedirs would give its mode to the last level only
+                os.mkdir(level, 0o700)
         os.rename(value.path, full)
         value.final = Path(full)
         return value.meta.size, MODE_BINARY, name, sqlite3.Binary(value.meta.encode(key))

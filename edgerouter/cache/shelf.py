@@ -131,9 +131,10 @@ class Shelf:
     def has_row(self, key: UnitKey) -> bool:
         return key.text in self._cache
 
-    def remove_row(self, number: int) -> None:
-        """Remove a diskcache row that is not of our making."""
-        self._cache._sql("DELETE FROM Cache WHERE rowid = ?", (number,))
+    def remove_row(self, number: int, filename: str | None = None) -> bool:
+        """Remove a diskcache row that is worth nothing; False if it has another file by now."""
+        statement = "DELETE FROM Cache WHERE rowid = ?1 AND (?2 IS NULL OR filename = ?2)"
+        return bool(self._cache._sql(statement, (number, filename)).rowcount)
 
     def close(self) -> None:
         self._cache.close()

@@ -240,6 +240,36 @@ async def test_a_row_that_is_not_ours_is_swept(tmp_path: Path) -> None:
         assert (await cache.stats()).units == 2
 
 
+async def test_rows_that_lost_their_file_or_its_bytes_are_swept_and_counted(tmp_path: Path) -> None:
+    """What a power cut leaves would otherwise count towards `size` until somebody asks for it."""
+    await some_units(tmp_path, 5)
+    gone, cut, linked, folder, _ = unit_files(tmp_path)
+    gone.unlink()
+    cut.write_bytes(b"")
+    linked.unlink()
+    linked.symlink_to("/dev/null")
+    folder.unlink()
+    folder.mkdir()
+    await asyncio.sleep(0.2)  # file times are coarse: what is swept must be older than the start
+    async with opened(tmp_path) as cache:
+        before = (await cache.stats()).bytes
+        await swept(cache)
+        stats = await cache.stats()
+        assert (stats.units, cache.counts.damaged) == (1, 4)
+        assert stats.bytes < before / 3
+        assert [await holds(cache, number) for number in range(1, 6)].count(True) == 1
+        assert len([path for path in unit_files(tmp_path) if path.is_file()]) == 1
+
+
+async def test_a_row_that_has_another_file_by_now_is_not_swept(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await put(cache, instance(1), noise(5000, 1))
+        before = await cache._desk.run(cache._shelf.rows, 0, 10)
+        await put(cache, instance(1), noise(5000, 2))
+        assert await cache._desk.write(cache._sweep._remove_lost, before) == 0
+        assert await got(cache, instance(1)) == noise(5000, 2)
+
+
 async def test_someone_empties_the_directory_while_it_runs(tmp_path: Path) -> None:
     async with opened(tmp_path) as cache:
         await put(cache, instance(1), b"one")

@@ -114,7 +114,7 @@ def _remove_orphans(folder: Path, names: "array[int]", before: float) -> None:
     for subfolder in _subfolders(folder):
         for entry in _entries(subfolder):
             name = f"{folder.name}/{subfolder.name}/{entry.name}"
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # it is gone, or cannot be removed: the others can
                 old = entry.stat(follow_symlinks=False).st_ctime < before
                 if old and FILE_NAME.fullmatch(name) and not _has(names, _mark(name)):
                     os.unlink(entry)

@@ -4,6 +4,7 @@ It is judged by what OHIF needs: lists that it can read, series with modalities,
 every frame a multipart of one part, and the CORS fields without which its browser throws all of it away.
 """
 
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,18 +83,30 @@ def values(row: dict[str, Any], tag: str) -> list[Any]:
     return list(row[tag]["Value"])
 
 
+@pytest.fixture(scope="module")
+def single(archives: Archives) -> Iterator[Edge]:
+    """A router with a cache for viewers of one origin, over one archive."""
+    with (
+        tempfile.TemporaryDirectory(prefix="edge") as folder,
+        edge_over(Path(folder), {"a": archives.a}, CORS, cache="2 GB") as edge,
+    ):
+        yield edge
+
+
+@pytest.fixture(scope="module")
+def federated(archives: Archives) -> Iterator[Edge]:
+    """The same over two archives."""
+    with (
+        tempfile.TemporaryDirectory(prefix="edge") as folder,
+        edge_over(Path(folder), {"a": archives.a, "b": archives.b}, CORS, cache="2 GB") as edge,
+    ):
+        yield edge
+
+
 @pytest.fixture(params=["single", "federated"])
-def setting(request: pytest.FixtureRequest, archives: Archives, short_path: Path) -> Iterator[Edge]:
-    """A router with a cache for viewers of one origin, over one archive or two."""
-    upstreams = {"a": archives.a} if request.param == "single" else {"a": archives.a, "b": archives.b}
-    with edge_over(short_path, upstreams, CORS, cache="2 GB") as edge:
-        yield edge
-
-
-@pytest.fixture
-def federated(archives: Archives, short_path: Path) -> Iterator[Edge]:
-    with edge_over(short_path, {"a": archives.a, "b": archives.b}, CORS, cache="2 GB") as edge:
-        yield edge
+def setting(request: pytest.FixtureRequest) -> Edge:
+    edge: Edge = request.getfixturevalue(request.param)
+    return edge
 
 
 @pytest.fixture

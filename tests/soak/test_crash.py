@@ -23,7 +23,7 @@ def test_twenty_kills_leave_nothing_wrong(tmp_path: Path) -> None:
 
 def test_a_few_power_cuts_leave_nothing_wrong(tmp_path: Path) -> None:
     try:
-        outcome = run(tmp_path, rounds=4, seed=4, power=True)
+        outcome = run(tmp_path, rounds=3, seed=4, power=True)
     except NoDisk as missing:
         pytest.skip(str(missing))
     print(outcome)

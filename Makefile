@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test crash power-cuts lint lock clean
+.PHONY: setup packages demo test crash power-cuts soak lint lock clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,7 @@ test: setup packages lint
 
 # Endurance, by hand: N rounds, SEED repeats a run. Power cuts need root and loop mounts.
 N ?=
+MINUTES ?= 30
 SEED ?=
 
 crash: setup packages
@@ -41,6 +42,9 @@ crash: setup packages
 
 power-cuts: setup packages
 	$(BIN)/python -m tests.soak.crash --power --rounds $(or $(N),50) $(if $(SEED),--seed $(SEED))
+
+soak: setup packages
+	$(BIN)/python -m tests.soak.steady --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -53,7 +53,7 @@ class Outcome:
             f"units compared {found.compared}: {found.wrong} wrong",
             f"misses: {found.damaged} damaged, {found.forgotten} believed and not there",
             f"orphan files: {found.orphans} at the starts, {self.left} after the last sweep",
-            f"first answer after a start: {_spread(self.starts)}, {self.late} later than {ANSWERS_WITHIN:g} s",
+            f"first answer after a start: {_spread(self.starts)}; {self.late} after {ANSWERS_WITHIN:g} s",
             f"processor time it took: {_spread(self.work)}",
         )
         return "\n".join(lines)

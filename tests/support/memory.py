@@ -41,6 +41,11 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
 
 
+def open_files(pid: int) -> int:
+    """How many file descriptors the process itself has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 def _status(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):

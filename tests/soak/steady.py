@@ -1,4 +1,4 @@
-"""A mixed load for many minutes, half of whose clients leave in the middle: memory and files stay bounded.
+"""A mixed load for many minutes, a part of whose clients leaves in the middle: memory and files stay bounded.
 
 python -m tests.soak.steady --minutes 30           # make soak MINUTES=30
 """

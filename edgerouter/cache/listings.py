@@ -59,7 +59,8 @@ class Listings:
             " WHERE study = ? AND upstream = ? AND series = ?",
             (study, upstream, series),
         ).fetchone()
-        members = row and _unpacked_members(_name(upstream, study, series), row[2])
+        is_its = row and is_sealed(_name(upstream, study, series), row[2])
+        members = _unpacked_members(row[2]) if is_its else None
         return (
             Listing(upstream, study, series, bool(row[0]), row[1], members) if members is not None else None
         )
@@ -135,7 +136,7 @@ class Listings:
             " WHERE study_id = ? AND series = ? AND instance = ?",
             (study_id, series, instance),
         ).fetchone()
-        data = row and _unpacked(name, row[0])
+        data = _unpacked(row[0]) if row and is_sealed(name, row[0]) else None
         return Row(series, instance, data, row[1], row[2]) if data is not None else None
 
 
@@ -148,9 +149,9 @@ def _packed(name: str, plain: bytes) -> bytes:
     return sealed(name, zlib.compress(plain, 1))
 
 
-def _unpacked(name: str, data: object) -> bytes | None:
-    """The plain bytes, or None when they are damaged or another's: to the catalog that is a miss."""
-    if not isinstance(data, bytes) or not is_sealed(name, data):
+def _unpacked(data: object) -> bytes | None:
+    """The plain bytes before the seal, or None when they are damaged: to the catalog that is a miss."""
+    if not isinstance(data, bytes):
         return None
     inflate = zlib.decompressobj()
     try:
@@ -160,8 +161,8 @@ def _unpacked(name: str, data: object) -> bytes | None:
     return plain if inflate.eof else None
 
 
-def _unpacked_members(name: str, data: object) -> tuple[Member, ...] | None:
-    plain = _unpacked(name, data)
+def _unpacked_members(data: object) -> tuple[Member, ...] | None:
+    plain = _unpacked(data)
     try:
         return None if plain is None else _members.decode(plain)
     except msgspec.MsgspecError:

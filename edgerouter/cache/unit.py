@@ -165,9 +165,9 @@ def sealed(name: str, data: bytes) -> bytes:
     return data + _seal(name, data)
 
 
-def is_sealed(name: str, data: bytes) -> bool:
+def is_sealed(name: str, data: object) -> bool:
     """Whether these are the bytes, seal included, that were sealed under this name."""
-    return data[-_SEAL:] == _seal(name, data[:-_SEAL])
+    return isinstance(data, bytes) and data[-_SEAL:] == _seal(name, data[:-_SEAL])
 
 
 def _seal(name: str, data: bytes) -> bytes:

@@ -127,6 +127,15 @@ async def test_a_listing_that_unpacks_to_something_else_is_a_miss(tmp_path: Path
         assert await cache.catalog.listing("a", STUDY) is None
 
 
+async def test_what_is_sealed_and_does_not_unpack_is_a_miss(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await cache.catalog.put_metadata("a", STUDY, rows(1), cache.catalog.moment())
+        change = cache._shelf.database.connection.execute
+        written = sealed("\n".join(("a", STUDY, SERIES, f"{SERIES}.1")), b"no zlib")
+        await cache._desk.write(change, "UPDATE metadata SET row = ?", (written,))
+        assert await metadata(cache, 1) == [None]
+
+
 async def test_a_listing_or_row_under_another_name_is_a_miss(tmp_path: Path) -> None:
     """SQLite does not notice when a bit of a name changes."""
     async with opened(tmp_path) as cache:

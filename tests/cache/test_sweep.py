@@ -11,7 +11,7 @@ import pytest
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.folder import FolderError
 from edgerouter.cache.sweep import _remove_orphans
-from edgerouter.cache.unit import UnitKind
+from edgerouter.cache.unit import UnitKind, sealed
 from tests.cache.support import SERIES, STUDY, got, instance, noise, opened, put, put_all, unit_files
 
 
@@ -227,12 +227,13 @@ async def test_a_catalog_entry_without_a_row_is_swept(tmp_path: Path) -> None:
         assert (await cache.stats()).units == 225
 
 
-async def test_a_row_that_is_not_ours_is_swept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [b"\0", sealed(instance(1).text, b"\0")], ids=["no seal", "no meta"])
+async def test_a_row_that_is_not_ours_is_swept(tmp_path: Path, value: bytes) -> None:
     await some_units(tmp_path)
     connection = sqlite3.connect(tmp_path / "cache" / "units" / "cache.db")
     with connection:
         connection.execute("INSERT INTO Cache (key, raw, mode, value) VALUES ('strange', 1, 1, 5)")
-        connection.execute("UPDATE Cache SET value = x'00' WHERE rowid = 1")
+        connection.execute("UPDATE Cache SET value = ? WHERE key = ?", (value, instance(1).text))
     connection.close()
     async with opened(tmp_path) as cache:
         await swept(cache)

@@ -269,6 +269,8 @@ def doorway(server: ServerConfig) -> Doorway:
         trusted=Trust(server.trusted_proxies),
         max_body=server.limits.max_body,
         write_timeout=server.limits.write_timeout,
+        min_upload_rate=server.limits.min_upload_rate,
+        upload_window=server.limits.upload_window,
     )
 
 

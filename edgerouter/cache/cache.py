@@ -91,7 +91,7 @@ class Cache:
         self._desk = desk
         self._shelf = shelf
         self._reading = reading
-        self._sweep = Sweep(desk, shelf, reading, folder.units)
+        self._sweep = Sweep(desk, shelf, reading, folder.units, self.counts)
         start(self._sweep.run(), name="cache sweep")
         self.evictor.ease()
 

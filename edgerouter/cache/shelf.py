@@ -15,7 +15,15 @@ from pathlib import Path
 
 import diskcache
 
-from edgerouter.cache.database import BUSY, Database, is_corrupt, prepare, touch_private
+from edgerouter.cache.database import (
+    BUSY,
+    Database,
+    is_corrupt,
+    is_unusable,
+    prepare,
+    set_aside,
+    touch_private,
+)
 from edgerouter.cache.descriptions import Descriptions
 from edgerouter.cache.disk import Adoption, Opened, UnitDisk
 from edgerouter.cache.holdings import Holdings
@@ -23,10 +31,12 @@ from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.pins import Pins
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta
+from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta, is_sealed
 
 _CHANGED = "changed"  # the tag of a row whose unit answers for its frames only
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
+# diskcache makes attributes and pragmas of whatever is in its table: only what it counts there is believed.
+_OWN_SETTINGS = "DELETE FROM Settings WHERE key NOT IN ('count', 'size', 'hits', 'misses')"
 _SETTINGS = {
     "eviction_policy": "none",
     "cull_limit": 0,
@@ -58,8 +68,7 @@ class Shelf:
         """Open both; a file `suspect` asks for a closer look. Raises sqlite3.Error, OSError."""
         self._suspect = suspect
         closely = suspect.exists()
-        prepare(units / "cache.db", _ANSWERS, closely=closely)
-        self._cache = diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+        self._cache = _opened(units, closely)
         self.database = Database(catalog, closely=closely)
         suspect.unlink(missing_ok=True)
         connection = self.database.connection
@@ -97,9 +106,9 @@ class Shelf:
             self._weigh()
 
     def fetch(self, key: str) -> Opened | None:
-        """A unit's file and meta; None when there is no row, or row and file do not agree."""
+        """A unit's file and meta; None when there is no row, or key, row and file do not agree."""
         found: Opened | None = self._cache.get(key)
-        return found
+        return found if found and is_sealed(key, found.row) else None
 
     def adopt(self, key: UnitKey, adoption: Adoption, now: float) -> None:
         """Make a finished part file a unit, in place of an older one. Raises one of FAILURES."""
@@ -143,7 +152,7 @@ class Shelf:
             (after, limit),
         )
         return [
-            DiskRow(number, _key(key, raw), _meta(value), str(name), tag == _CHANGED)
+            DiskRow(number, _key(key, raw), _meta(key, value), str(name), tag == _CHANGED)
             for number, key, raw, value, name, tag in rows
         ]
 
@@ -172,9 +181,10 @@ class Shelf:
     def has_row(self, key: UnitKey) -> bool:
         return key.text in self._cache
 
-    def remove_row(self, number: int) -> None:
-        """Remove a diskcache row that is not of our making."""
-        self._cache._sql("DELETE FROM Cache WHERE rowid = ?", (number,))
+    def remove_row(self, number: int, filename: str | None = None) -> bool:
+        """Remove a diskcache row that is worth nothing; False if it has another file by now."""
+        statement = "DELETE FROM Cache WHERE rowid = ?1 AND (?2 IS NULL OR filename = ?2)"
+        return bool(self._cache._sql(statement, (number, filename)).rowcount)
 
     def close(self) -> None:
         self._cache.close()
@@ -183,6 +193,22 @@ class Shelf:
     def _weigh(self) -> None:
         with suppress(sqlite3.Error):
             self.bytes, self.weights = self.studies.bytes, self.studies.weights
+
+
+def _opened(units: Path, closely: bool) -> diskcache.Cache:
+    """diskcache over its database, which is set aside when it cannot be used.
+
+    Raises sqlite3.Error, OSError."""
+    database = units / "cache.db"
+    prepare(database, _ANSWERS, closely=closely, tidy=_OWN_SETTINGS)
+    try:
+        return diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not is_unusable(error):  # a lock, a full disk
+            raise
+        set_aside(database)
+        touch_private(database)
+        return diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
 
 
 def discard(adoption: Adoption) -> None:
@@ -200,8 +226,10 @@ def _key(key: object, raw: object) -> UnitKey | None:
         return None
 
 
-def _meta(value: object) -> UnitMeta | None:
+def _meta(key: object, value: object) -> UnitMeta | None:
+    if not isinstance(key, str) or not isinstance(value, bytes) or not is_sealed(key, value):
+        return None
     try:
-        return UnitMeta.decode(value) if isinstance(value, bytes) else None
+        return UnitMeta.decode(value)
     except OSError:
         return None

@@ -41,6 +41,7 @@ _TEXT = re.compile(
     )
 )
 _LONGEST = 8192
+_SEAL = 16  # bytes
 
 
 class UnitKind(StrEnum):
@@ -138,14 +139,17 @@ class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
         """A name for exactly these bytes, fit for the inside of a strong ETag."""
         return hashlib.sha256(self.digests + self.size.to_bytes(8, "big")).hexdigest()[:32]
 
-    def encode(self) -> bytes:
-        return _ENCODER.encode(self)
+    def encode(self, key: str) -> bytes:
+        """What is written in the row of that key, sealed: neither can be taken for another's."""
+        return sealed(key, _ENCODER.encode(self))
 
     @classmethod
     def decode(cls, data: bytes) -> "UnitMeta":
-        """Raises OSError when the bytes are not a whole meta: to the cache, damage is a missing file."""
+        """Raises OSError when the bytes are not a whole meta: to the cache, damage is a missing file.
+
+        Whether it is that of a key is for `is_sealed` to say."""
         try:
-            meta = _DECODER.decode(data)
+            meta = _DECODER.decode(data[:-_SEAL])
         except msgspec.MsgspecError:
             raise OSError("The row of a unit cannot be read.") from None
         if meta.size < 0 or len(meta.digests) != DIGEST * segments(meta.size):
@@ -160,6 +164,21 @@ _DECODER = msgspec.msgpack.Decoder(UnitMeta)
 def segments(size: int) -> int:
     """How many segments a unit of that many bytes has."""
     return -(-size // SEGMENT)
+
+
+def sealed(name: str, data: bytes) -> bytes:
+    """The data, tied to the name they are kept under. A database does not notice when a bit of either
+    changes, nor that an index leads to another row."""
+    return data + _seal(name, data)
+
+
+def is_sealed(name: str, data: object) -> bool:
+    """Whether these are the bytes, seal included, that were sealed under this name."""
+    return isinstance(data, bytes) and data[-_SEAL:] == _seal(name, data[:-_SEAL])
+
+
+def _seal(name: str, data: bytes) -> bytes:
+    return hashlib.blake2b(name.encode() + b"\0" + data, digest_size=_SEAL).digest()
 
 
 def kept(fields: Fields) -> tuple[tuple[str, str], ...]:

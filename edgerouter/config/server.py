@@ -38,6 +38,10 @@ class Limits(Section):
     """Time for a request head to arrive whole."""
     write_timeout: Duration = written("60s")
     """Time for a client to take one write."""
+    min_upload_rate: Size = written("1 KB")
+    """Bytes per second that an upload has to keep, averaged over `upload_window`; slower is a 408."""
+    upload_window: Duration = written("30s")
+    """Time spent waiting for the client after which an upload's rate is judged."""
     max_search_answer: Size = written("64 MB")
     """Bytes of one upstream's answer to one search."""
 

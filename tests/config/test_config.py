@@ -74,6 +74,7 @@ def test_what_is_not_written_has_the_documented_default() -> None:
     )
     assert (limits.max_body, limits.max_head, limits.max_connections) == (20 * 10**9, 64_000, 1000)
     assert (limits.request_head_timeout, limits.write_timeout) == (10.0, 60.0)
+    assert (limits.min_upload_rate, limits.upload_window) == (1000, 30.0)
     assert limits.max_search_answer == 64_000_000
     assert (timeouts.connect, timeouts.first_byte, timeouts.between_reads) == (5.0, 30.0, 30.0)
     assert timeouts.store_answer == 300.0

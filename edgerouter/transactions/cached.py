@@ -46,7 +46,7 @@ class Cached:
         federation: Federation,
     ) -> None:
         larder = Larder(cache, LookUp(cache, Tables(cache)), set())
-        self.provisions = Provisions(larder, archives, box, Flying(cache.fills))
+        self.provisions = Provisions(larder, archives, box, Flying(cache.fills), describer)
         self.validation = Validation(larder, federation, describer)
 
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish], route: Route) -> "CachedRetrieval | None":

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.freshness import Kept, is_fresh
-from edgerouter.cache.listings import Member, Row
+from edgerouter.cache.listings import DERIVED, Member, Row
 from edgerouter.cache.unit import UNSURE, Held, UnitKind
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Level, Resource
@@ -62,6 +62,7 @@ class Described:
     rows: tuple[Row, ...] | None
     times: tuple[float, ...]
     mark: bytes
+    derived: bool = False  # some were made by us, of the instances
 
     @property
     def asked_at(self) -> float:
@@ -183,19 +184,21 @@ class LookUp:
         members = tuple(members)
         rows: list[Row] = []
         times: list[float] = []
-        size, digest = 0, sha256(upstream.encode())
+        size, digest, derived = 0, sha256(upstream.encode()), False
         async for row in self.cache.catalog.metadata(upstream, study, members):
             if row is None:
                 return None
-            digest.update(f"\n{row.series} {row.instance} {row.fetched_at} {len(row.data)}".encode())
+            said = f"\n{row.series} {row.instance} {row.fetched_at} {row.validator} {len(row.data)}"
+            digest.update(said.encode())
             times.append(row.fetched_at)
+            derived |= row.validator == DERIVED
             size += len(row.data)
             if size <= IN_HAND:
                 rows.append(row)
             else:
                 rows.clear()
         in_hand = tuple(rows) if size <= IN_HAND else None
-        return Described(upstream, study, members, in_hand, tuple(times), digest.digest())
+        return Described(upstream, study, members, in_hand, tuple(times), digest.digest(), derived)
 
     def _time_of(self, unit: Held, kept: Kept) -> float:
         """When what is served of a unit was last known to be right: an instance's header may change, pixels

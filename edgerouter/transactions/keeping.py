@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from edgerouter.cache.freshness import Kept
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.media import DICOM, JSON, Wish, best
+from edgerouter.dicomweb.media import DICOM, JSON, XML, Wish, best
 from edgerouter.dicomweb.resource import Kind
 from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
 from edgerouter.errors import BadRequest
@@ -41,7 +41,7 @@ def is_kept(inbound: Inbound, wanted: Sequence[Wish]) -> bool:
     if query.clean(inbound.query, drop=("accept",)):
         return False
     if kind is Kind.METADATA:
-        return wanted[0].media == JSON
+        return wanted[0].media in (JSON, XML)
     return kind is Kind.FRAMES or (kind is Kind.DICOM and wanted[0].media == DICOM)
 
 

@@ -7,9 +7,11 @@ from weakref import WeakValueDictionary
 from edgerouter.cache.cache import Cache
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.tokens import TokenBox
+from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.jobs import Job, Larder, member_in
+from edgerouter.transactions.noted import Noted
 from edgerouter.transactions.promotion import Shapes
 from edgerouter.transactions.upstreams import Upstream
 
@@ -24,6 +26,8 @@ class Provisions:
     archives: Mapping[str, Upstream]
     box: TokenBox
     flying: Flying
+    describer: Describer
+    unsayable: Noted[tuple[str, str]] = field(default_factory=Noted)  # studies with a row that is no XML
     shapes: Shapes = field(default_factory=Shapes)
     wholes: WeakValueDictionary[tuple[str, str, str], Job] = field(default_factory=WeakValueDictionary)
 

@@ -174,7 +174,16 @@ def _service(
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
     issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
     most = config.server.limits.max_search_answer
-    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache, describer=describer)
+    said = {name: upstream.derive_metadata for name, upstream in config.upstreams.items()}
+    return Service(
+        archives,
+        box,
+        issuers=issuers,
+        max_search_answer=most,
+        cache=cache,
+        describer=describer,
+        derive_metadata={name: derives for name, derives in said.items() if derives is not None},
+    )
 
 
 async def _opened(config: CacheConfig, describer: Describer, stack: AsyncExitStack) -> Cache | None:

@@ -100,15 +100,17 @@ class Shelf:
             raise
 
     def put_rows(self, upstream: str, study: str, rows: Iterable[Row], now: float) -> list[Member]:
-        """Keep metadata rows; those that say other than before, whose instances' headers are unsure now."""
+        """Keep metadata rows; those that say other than before, whose instances' headers are unsure now.
+
+        A row that we made takes the place of an older one only, and says nothing of a change."""
         rows = list(rows)
-        members = [(row.series, row.instance) for row in rows]
-        before = self.listings.rows(upstream, study, members)
-        self.listings.put_rows(upstream, study, rows, now)
+        known = self.listings.rows(upstream, study, [(row.series, row.instance) for row in rows])
+        newer = [(row, old) for row, old in zip(rows, known, strict=True) if _is_newer(row, old)]
+        self.listings.put_rows(upstream, study, [row for row, _ in newer], now)
         changed = [
             (row.series, row.instance)
-            for row, old in zip(rows, before, strict=True)
-            if old is not None and old.validator != DERIVED and old.data != row.data
+            for row, old in newer
+            if old is not None and DERIVED not in (old.validator, row.validator) and old.data != row.data
         ]
         for member in changed:
             self.holdings.doubt(upstream, study, *member)
@@ -158,6 +160,10 @@ class Shelf:
     def _weigh(self) -> None:
         with suppress(sqlite3.Error):
             self.bytes = self.studies.bytes
+
+
+def _is_newer(row: Row, old: Row | None) -> bool:
+    return old is None or row.validator != DERIVED or row.fetched_at > old.fetched_at
 
 
 def discard(adoption: Adoption) -> None:

@@ -13,7 +13,7 @@ from edgerouter.config.problems import Mistake
 from edgerouter.config.secret import Auth, SecretMissing
 from edgerouter.config.section import FilePath, Section, not_yet, written
 from edgerouter.config.urls import BaseUrl
-from edgerouter.config.values import Count, Duration
+from edgerouter.config.values import Count, Duration, YesNo
 from edgerouter.dicomweb.resource import Transaction
 
 ProfileName = Annotated[
@@ -49,7 +49,7 @@ class Timeouts(Section):
     """From the end of a Store's body to the response head."""
 
 
-_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency"})
+_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency", "derive_metadata"})
 
 
 class Upstream(Section):
@@ -58,7 +58,8 @@ class Upstream(Section):
     later = frozenset({"links", "link"})
 
     folder: FilePath | None = None
-    """The folder of PS3.10 files that is served as an archive; with it go only issuer and concurrency."""
+    """The folder of PS3.10 files that is served as an archive; with it go only issuer, concurrency and
+    derive_metadata."""
     url: BaseUrl | None = None
     """The DICOMweb root, where the three below do not say otherwise."""
     search_url: BaseUrl | None = None
@@ -76,6 +77,8 @@ class Upstream(Section):
     timeouts: Timeouts = Timeouts()
     concurrency: Count = 8
     """Requests under way at a time."""
+    derive_metadata: YesNo | None = None
+    """Whether metadata may be made of instances that are held; without it, as the profile says."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

@@ -73,10 +73,12 @@ class Described:
 @dataclass(frozen=True, slots=True)
 class LookUp:
     """Finds answers in the cache. `grace` is for how many seconds beyond its lifetime a thing is served all
-    the same: none, unless its upstream does not answer."""
+    the same: none, unless its upstream does not answer. `deriving` are the upstreams whose metadata may be
+    made of their instances."""
 
     cache: Cache
     tables: Tables
+    deriving: Collection[str] = ()
     grace: float = 0.0
     clock: Callable[[], float] = field(default=time.time)
 
@@ -108,6 +110,24 @@ class LookUp:
         found = [chosen(wanted, held.get(member, ())) for member in members]
         return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE)
 
+    async def representations(self, upstream: str, resource: Resource, kept: Kept) -> tuple[Held, ...]:
+        """Every representation of one instance that may be served as what ages so."""
+        place = (resource.study or "", resource.series or "", resource.instance or "")
+        held = await self.cache.catalog.held([upstream], *place, UnitKind.INSTANCE)
+        found = await self._judged(Found(upstream), held, place[0], kept)
+        return tuple(unit for unit in found.units if unit)
+
+    async def each_representation(
+        self, upstream: str, resource: Resource, kept: Kept
+    ) -> dict[Member, tuple[Held, ...]]:
+        """The same of every instance held of a study or series."""
+        study = resource.study or ""
+        held = await self.cache.catalog.held_members([upstream], study, resource.series)
+        units = [unit for some in held.values() for unit in some]
+        judged = await self._judged(Found(upstream), units, study, kept)
+        good = {unit.key for unit in judged.units if unit}
+        return {member: tuple(one for one in some if one.key in good) for member, some in held.items()}
+
     async def _members(self, upstream: str, resource: Resource, wanted: Sequence[Wish]) -> Found:
         study = resource.study or ""
         if members := await self.members(upstream, resource):
@@ -130,7 +150,7 @@ class LookUp:
 
     async def _judged(self, base: Found, found: Sequence[Held | None], study: str, kept: Kept) -> Found:
         """Tell the fresh from the aged."""
-        times = [self._time_of(unit, kept) if unit else 0.0 for unit in found]
+        times = [self.time_of(unit, kept) if unit else 0.0 for unit in found]
         oldest = min((at for at, unit in zip(times, found, strict=True) if unit), default=0.0)
         is_good = await self.judge(kept, oldest, base.upstream, study)
         good = [is_good(at) for at in times]
@@ -172,10 +192,14 @@ class LookUp:
         else:
             members = await self.members(upstream, resource)
         found = await self.rows(upstream, study, members) if members else None
-        if found is None:
+        if found is None or (found.derived and not self.derives(upstream)):
             return None
         is_good = await self.judge(Kept.METADATA, found.asked_at, upstream, study)
         return found if is_good(found.asked_at) else None
+
+    def derives(self, upstream: str) -> bool:
+        """Whether metadata may be made of this upstream's instances; while it does not answer, any's."""
+        return upstream in self.deriving or self.grace > 0
 
     async def rows(self, upstream: str, study: str, members: Collection[Member]) -> Described | None:
         """The rows of these members, of whatever age; None when one is missing.
@@ -200,7 +224,7 @@ class LookUp:
         in_hand = tuple(rows) if size <= IN_HAND else None
         return Described(upstream, study, members, in_hand, tuple(times), digest.digest(), derived)
 
-    def _time_of(self, unit: Held, kept: Kept) -> float:
+    def time_of(self, unit: Held, kept: Kept) -> float:
         """When what is served of a unit was last known to be right: an instance's header may change, pixels
         do not. 0 or less when that is not known, or known not to be so."""
         if kept is not Kept.INSTANCE:

@@ -4,22 +4,26 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-T = TypeVar("T", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 _MOST = 10_000
 
 
-class Noted(Generic[T]):
-    """A set that forgets what was noted, or noted again, longest ago."""
+class Noted(Generic[K, V]):
+    """A mapping that forgets what was noted, or noted again, longest ago."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._things: OrderedDict[T, None] = OrderedDict()
+        self._things: OrderedDict[K, V] = OrderedDict()
 
-    def __contains__(self, thing: T) -> bool:
-        return thing in self._things
+    def __contains__(self, key: K) -> bool:
+        return key in self._things
 
-    def note(self, thing: T) -> None:
-        self._things[thing] = None
-        self._things.move_to_end(thing)
+    def get(self, key: K) -> V | None:
+        return self._things.get(key)
+
+    def note(self, key: K, value: V) -> None:
+        self._things[key] = value
+        self._things.move_to_end(key)
         if len(self._things) > self._most:
             self._things.popitem(last=False)

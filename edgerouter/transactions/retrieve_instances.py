@@ -1,23 +1,34 @@
 """Instances through the cache: one, or those of a series or study; only what is missing is fetched."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
+from edgerouter.cache.follower import FollowedPart, Follower
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Source
-from edgerouter.transactions.fetch import Errand
+from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
 from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 
 OVERHEAD = 2048  # bytes that one more request costs the line
+
+
+class Coming(NamedTuple):
+    """An answer on its way: what was asked, the fill that brings it or its first part, and its parts."""
+
+    errand: Errand
+    follower: Follower
+    parts: AsyncIterator[Part]
 
 
 class InstancesRetrieval:
@@ -29,58 +40,87 @@ class InstancesRetrieval:
         self._found: dict[str, Found] = {}
 
     async def held(self, upstream: str, look_up: LookUp, label: Label) -> Reply | None:
+        found = await self.found(upstream, look_up)
+        return await self._request.hit(found.whole, label) if found.whole else None
+
+    async def fetched(self, archive: Upstream) -> Reply:
+        request = self._request
+        async with AsyncExitStack() as stack:
+            got = await self._got(archive, stack)
+            if not isinstance(got, Coming):
+                if (reply := await request.hit(got, VALIDATED)) is not None:
+                    return reply
+                got = await self._whole(archive, stack)
+            return await request.following(got.errand).parts(got.follower, got.parts, stack)
+
+    async def found(self, upstream: str, look_up: LookUp) -> Found:
+        """What is held of it; remembered for when the upstream has to be asked."""
         request = self._request
         found = await look_up.units(upstream, request.resource, request.names, request.wanted)
         self._found[upstream] = found
         request.forwarded[upstream] = found.forwarded
-        return await request.hit(found.whole, label) if found.whole else None
+        return found
 
-    async def fetched(self, archive: Upstream) -> Reply:
+    async def brought(self, archive: Upstream) -> tuple[Held, ...]:
+        """All of it as units, in its order, once what is missing has come.
+
+        Raises errors.UpstreamError; Unsuitable when it may not be kept, or is not complete."""
+        request, lost = self._request, Unsuitable("Not all of it can be kept.", upstream=archive.name)
+        async with AsyncExitStack() as stack:
+            got = await self._got(archive, stack)
+            if not isinstance(got, Coming):
+                return tuple(got)
+            head = await got.follower.head()
+            if head.status != 200 or not got.follower.stored:
+                raise lost
+            async for part in got.parts:
+                if isinstance(part, FollowedPart) and await part.unit() is None:
+                    raise lost
+        found = await request.larder.look_up.units(
+            archive.name, request.resource, request.names, request.wanted
+        )
+        if not found.whole:
+            raise lost
+        return found.whole
+
+    async def _got(self, archive: Upstream, stack: AsyncExitStack) -> "Sequence[Held] | Coming":
+        """The units of the answer, or what is coming of it, `stack` to be closed afterwards."""
         request = self._request
         found = self._found.get(archive.name)
+        got: Sequence[Held] | Coming | None = None
         if found and not request.inbound.bypass:
             if request.resource.level is Level.INSTANCE:
-                return await self._validated(archive, found) or await self._whole(archive)
-            if found.some:
-                return await self._completed(archive, found) or await self._whole(archive)
-        return await self._whole(archive)
+                got = await self._validated(archive, found)
+            elif found.some:
+                got = await self._completed(archive, found, stack)
+        return got or await self._whole(archive, stack)
 
-    async def _whole(self, archive: Upstream) -> Reply:
-        """All of it in one request."""
+    async def _whole(self, archive: Upstream, stack: AsyncExitStack) -> "Coming":
+        """All of it in one request; one instance out of a fetch of more that is bringing it."""
         request = self._request
         resource = request.resource
         errand = request.errand(archive, resource)
-        job = None
-        if request.again and resource.level is Level.INSTANCE:
-            job = request.provisions.bringing(archive.name, resource)
-        if job is not None:
-            return await self._picked(errand, job)
+        single = request.again and resource.level is Level.INSTANCE
+        if single and (job := request.provisions.bringing(archive.name, resource)):
+            return await self._assembled(errand, [((resource.series, resource.instance), job)], stack)
         job = self._job(errand)
-        async with AsyncExitStack() as stack:
-            follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
-            return await request.following(errand).parts(follower, follower.parts(), stack)
+        follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+        return Coming(errand, follower, follower.parts())
 
-    async def _picked(self, errand: Errand, job: Job) -> Reply:
-        """One instance out of the fetch of more that is bringing it."""
-        name = (errand.resource.series, errand.resource.instance)
-        return await self._assembled(errand, [(name, job)])
+    async def _assembled(self, errand: Errand, sources: Sequence[Source], stack: AsyncExitStack) -> "Coming":
+        assembly = Assembly(sources, self._request.cache.fills, uniform=False)
+        stack.push_async_callback(assembly.aclose)
+        return Coming(errand, await assembly.begin(), assembly.parts())
 
-    async def _assembled(self, errand: Errand, sources: Sequence[Source]) -> Reply:
-        request = self._request
-        async with AsyncExitStack() as stack:
-            assembly = Assembly(sources, request.cache.fills, uniform=False)
-            stack.push_async_callback(assembly.aclose)
-            follower = await assembly.begin()
-            return await request.following(errand).parts(follower, assembly.parts(), stack)
-
-    async def _validated(self, archive: Upstream, found: Found) -> Reply | None:
+    async def _validated(self, archive: Upstream, found: Found) -> Sequence[Held]:
         """The instance that is held, if the upstream says that its header is still right."""
         aged = [unit for unit in map(self._request.trusted, found.aged) if unit]
         good = await self._validation.headers(self._request, archive, aged)
-        units = [unit for unit in aged if unit.key in good]
-        return await self._request.hit(units, VALIDATED) if units else None
+        return [unit for unit in aged if unit.key in good]
 
-    async def _completed(self, archive: Upstream, found: Found) -> Reply | None:
+    async def _completed(
+        self, archive: Upstream, found: Found, stack: AsyncExitStack
+    ) -> "Sequence[Held] | Coming | None":
         """What is held, and of the rest only what is missing; None where one request for all is better."""
         request = self._request
         study = request.resource.study or ""
@@ -96,11 +136,11 @@ class InstancesRetrieval:
             if unit:
                 units[member] = unit
         if len(units) == len(members):
-            return await request.hit([units[member] for member in members], VALIDATED)
+            return [units[member] for member in members]
         if not units:
             return None
         errand = request.errand(archive, request.resource)
-        return await self._assembled(errand, self._sources(archive, members, units))
+        return await self._assembled(errand, self._sources(archive, members, units), stack)
 
     def _sources(
         self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held]

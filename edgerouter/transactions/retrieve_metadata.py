@@ -9,35 +9,38 @@ from edgerouter.errors import ProtocolError, Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.described import MetadataJob
+from edgerouter.transactions.describing import Describing
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.metadata_forms import AsJson, AsXml, Form, Unsayable
-from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.sending import boundary_of
 from edgerouter.transactions.streams import begun
 from edgerouter.transactions.upstreams import Upstream
-
-_NO_JSON = (400, 406, 415, 501)
 
 
 class MetadataRetrieval:
     """See retrieval.Retrieval. The upstream is asked for JSON whatever the client wants; what of it cannot
     be said in XML is left to the upstream."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, describing: Describing) -> None:
         self._request = request
+        self._describing = describing
         self._xml = request.wanted[0].media == XML
 
     async def held(self, upstream: str, look_up: LookUp, label: Label) -> Reply | None:
         request, resource = self._request, self._request.resource
         if self._is_unsayable(upstream):
             return None
+        archive = request.provisions.archives[upstream]
         described = await look_up.described(upstream, resource)
+        if described is None and await self._describing.complete(archive, resource, look_up):
+            described = await look_up.described(upstream, resource)
         if described is None:
             return None
         request.cache.catalog.touch(upstream, resource.study or "")
-        bases = request.provisions.archives[upstream].bases
+        bases = archive.bases
         links = LinkMap(upstream, bases, request.inbound.public, request.provisions.box, bases[0])
         now, form = look_up.clock(), self._form(upstream)
         reply = answers.described(request.inbound, described, links, request.cache.catalog, now, form, label)
@@ -61,7 +64,7 @@ class MetadataRetrieval:
         except Unsayable:
             raise Unsuitable(what, upstream=archive.name) from None
         except (Received, ProtocolError) as error:
-            no_json = isinstance(error, ProtocolError) or error.status in _NO_JSON
+            no_json = isinstance(error, ProtocolError) or error.status in REFUSALS
             if no_json and any(wish.media == XML for wish in request.wanted):
                 raise Unsuitable(what, upstream=archive.name) from error
             raise
@@ -80,7 +83,7 @@ class MetadataRetrieval:
             try:
                 return await request.provisions.describer.to_xml(row)
             except Part10Error:
-                request.provisions.unsayable.note((upstream, request.resource.study or ""))
+                request.provisions.unsayable.note((upstream, request.resource.study or ""), True)
                 raise
 
         return AsXml(request.resource, boundary, to_xml)

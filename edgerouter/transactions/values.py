@@ -1,0 +1,76 @@
+"""Bulk data values and documents inside held instances: where they stand, and as what they leave."""
+
+import os
+from dataclasses import replace
+
+from edgerouter.cache.cache import Cache
+from edgerouter.cache.unit import Held, UnitKind
+from edgerouter.cache.units import Unit
+from edgerouter.dicom.source import Part10Error
+from edgerouter.dicomweb.media import OCTETS
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE
+from edgerouter.parsing.describer import Describer
+from edgerouter.parsing.worker import Place
+from edgerouter.transactions.derived import Derived
+from edgerouter.transactions.noted import Noted
+
+DOCUMENT = "00420011"  # Encapsulated Document
+_FEW = 64  # pieces of a place that is remembered
+
+Question = tuple[object, float, str]
+
+
+class Values:
+    """Values of held instances, asked of the reading process; the last few places are remembered."""
+
+    def __init__(self, cache: Cache, describer: Describer) -> None:
+        self._cache = cache
+        self._describer = describer
+        self._known: Noted[Question, tuple[Place, str]] = Noted(2048)
+
+    async def value(self, held: Held, where: str, name: str) -> Derived | None:
+        """The value at `where` (see dicom.describe.locate_bulk) of a held instance, as plain octets; `name`
+        is the rendition's. None when nothing there is given by reference, or it cannot be read."""
+        found = await self._located(held, where, "")
+        return None if found is None else _cut(held, *found, name, EXPLICIT_VR_LE)
+
+    async def document(self, held: Held, name: str) -> Derived | None:
+        """The encapsulated document of a held instance, as what it is and as long as it is; else None."""
+        found = await self._located(held, DOCUMENT, "document")
+        return None if found is None else _cut(held, *found, name, "")
+
+    async def _located(self, held: Held, where: str, what: str) -> tuple[Place, str] | None:
+        question = (held.key, held.stored_at, where + what)
+        known = self._known.get(question)
+        if known is not None:
+            return known
+        with self._cache.readers.reading(held.key.upstream, held.key.study):
+            unit = await self._cache.units.get(held.key)
+            if unit is None or unit.meta.size != held.size:
+                return None
+            try:
+                await unit.verify_all()
+                found = await self._asked(unit, where, what)
+            except (Part10Error, OSError):
+                return None
+        if found is not None and len(found[0].pieces) <= _FEW:
+            self._known.note(question, found)
+        return found
+
+    async def _asked(self, unit: Unit, where: str, what: str) -> tuple[Place, str] | None:
+        path = os.fsencode(unit.path)
+        if what:
+            document = await self._describer.document(path)
+            if document is None:
+                return None
+            return Place("OB", document.pieces, document.inflate_at), document.media
+        place = await self._describer.locate(path, where)
+        return None if place is None else (place, OCTETS)
+
+
+def _cut(held: Held, place: Place, media: str, name: str, syntax: str) -> Derived:
+    key = replace(held.key, kind=UnitKind.RENDITION, which=name, media=media, syntax=syntax)
+    size = sum(length for _, length in place.pieces)
+    return Derived(
+        key, size, held.stored_at, held.header_at, unit=held, ranges=place.pieces, inflate_at=place.inflate_at
+    )

@@ -1,0 +1,263 @@
+"""Metadata made of held instances, where the archive's own says what its instances do, and the values that
+it refers to (dicomweb §4.4)."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+from tests.dicom.build import element, part10
+from tests.scenarios.edge import DICOM, JSON, OCTETS, PUBLIC, XML
+from tests.scenarios.pacs import DERIVED, EXPLICIT, HIT, MISS, Pacs, keeping
+from tests.scenarios.pictures import codestream, compressed, data_set, document, holding, pictured
+
+DERIVES = {"derive_metadata": "yes"}
+FETCHED = "edgerouter; fwd=miss; stored; detail=derived"
+
+
+def told(file: bytes) -> pydicom.Dataset:
+    """The data set of a file by pydicom, less its pixels."""
+    found = pydicom.dcmread(io.BytesIO(file))
+    del found.PixelData
+    return pydicom.Dataset(found)
+
+
+def read(row: dict[str, Any]) -> pydicom.Dataset:
+    """A metadata row by pydicom, less its pixels."""
+    return pydicom.Dataset.from_json({tag: value for tag, value in row.items() if tag != "7FE00010"})
+
+
+@pytest.mark.parametrize("accept", [JSON, XML])
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+async def test_what_is_held_is_described_and_nobody_is_asked(tmp_path: Path, level: str, accept: str) -> None:
+    pacs = pictured(Pacs())
+    place = {"study": pacs.study, "series": pacs.series, "instance": pacs.instance(1)}[level]
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.study, DICOM)
+        await edge.kept()
+        reply = await edge.ask(f"{place}/metadata", accept)
+        rows = await edge.ask(f"{place}/metadata", JSON)
+
+        assert reply.get("cache-status") == rows.get("cache-status") == DERIVED
+        count = 1 if level == "instance" else 3
+        assert [read(row) for row in rows.json] == [told(file) for file in pacs.files[:count]]
+        assert len(rows.json if accept == JSON else reply.parts) == count
+        assert rows.json[0]["7FE00010"]["BulkDataURI"] == f"{PUBLIC}{pacs.instance(1)}/dataset/7FE00010"
+        assert pacs.asked == [pacs.study]
+
+
+async def test_the_values_it_refers_to_are_the_instances(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=1))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        row = (await edge.ask(f"{pacs.series}/metadata", JSON)).json[0]
+        path = row["7FE00010"]["BulkDataURI"].removeprefix(PUBLIC)
+        alone = await edge.ask(path, "application/octet-stream")
+        packed = await edge.ask(path, OCTETS)
+        some = await edge.ask(path, "application/octet-stream", fields=[("Range", "bytes=990-1009")])
+        beyond = await edge.ask(path, "application/octet-stream", fields=[("Range", "bytes=4000-")])
+        head = await edge.ask(path, "application/octet-stream", method="HEAD")
+        same = await edge.ask(path, fields=[("If-None-Match", alone.get("etag") or "")])
+
+        assert alone.body == pacs.pixels(1)
+        assert (alone.get("cache-status"), alone.get("accept-ranges")) == (DERIVED, "bytes")
+        [part] = packed.parts
+        assert (part.body, part.fields["content-location"]) == (pacs.pixels(1), f"{PUBLIC}{path}")
+        assert (some.status, some.body) == (206, pacs.pixels(1)[990:1010])
+        assert beyond.status == 416
+        assert (head.get("content-length"), head.get("etag")) == ("4000", alone.get("etag"))
+        assert same.status == 304
+        assert pacs.asked == [pacs.series]
+
+
+async def test_a_value_of_an_instance_that_is_not_held_brings_it(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=1))
+    path = f"{pacs.instance(1)}/dataset/7FE00010"
+    async with keeping(pacs, folder=tmp_path) as edge:
+        cold = await edge.ask(path, "application/octet-stream", fields=[("Range", "bytes=0-9")])
+        warm = await edge.ask(path, "application/octet-stream")
+
+        assert (cold.status, cold.body, cold.get("cache-status")) == (206, pacs.pixels(1)[:10], FETCHED)
+        assert (warm.body, warm.get("cache-status")) == (pacs.pixels(1), DERIVED)
+        assert (await edge.ask(pacs.instance(1), DICOM)).get("cache-status") == HIT
+        assert pacs.asked == [pacs.instance(1)]
+
+
+@pytest.mark.parametrize("where", ["00100010", "00880200/1/7FE00010", "7FE00010/x", "bulk"])
+async def test_what_is_no_value_of_the_instance_is_for_the_archive_to_say(tmp_path: Path, where: str) -> None:
+    pacs = pictured(Pacs(slices=1))
+    path = f"{pacs.instance(1)}/dataset/{where}"
+    async with keeping(pacs, folder=tmp_path) as edge:
+        reply = await edge.ask(path, "application/octet-stream")
+
+        assert reply.status == 404
+        assert pacs.asked[-1] == path
+
+
+async def test_a_value_in_a_sequence_is_found(tmp_path: Path) -> None:
+    icon = bytes(range(200))
+    inner = element(0x00282000, "OB", icon)
+    item = element(0xFFFEE000, "", inner, length=len(inner))
+    pacs = holding(Pacs(slices=1), part10(data_set(1, element(0x00480105, "SQ", item))))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        row = (await edge.ask(f"{pacs.series}/metadata", JSON)).json[0]
+        link = row["00480105"]["Value"][0]["00282000"]["BulkDataURI"]
+        reply = await edge.ask(link.removeprefix(PUBLIC), "application/octet-stream")
+
+        assert link == f"{PUBLIC}{pacs.instance(1)}/dataset/00480105/1/00282000"
+        assert (reply.body, reply.get("cache-status")) == (icon, DERIVED)
+
+
+@pytest.mark.parametrize(
+    ("settings", "derives"),
+    [
+        ({}, False),
+        ({"profile": "orthanc"}, True),
+        ({"profile": "orthanc", "derive_metadata": "no"}, False),
+        ({"derive_metadata": "yes"}, True),
+    ],
+)
+async def test_the_profile_says_whether_and_the_configuration_has_the_last_word(
+    tmp_path: Path, settings: dict[str, str], derives: bool
+) -> None:
+    pacs = pictured(Pacs(slices=1))
+    async with keeping(pacs, folder=tmp_path, settings=settings) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        reply = await edge.ask(f"{pacs.series}/metadata", JSON)
+
+        assert reply.get("cache-status") == (DERIVED if derives else MISS)
+        assert len(pacs.seen) == (1 if derives else 2)
+
+
+async def test_the_archives_own_rows_take_the_place_of_ours(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=2))
+    path = f"{pacs.series}/metadata"
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        ours = await edge.ask(path, JSON)
+        theirs = await edge.ask(path, JSON, fields=[("Cache-Control", "no-cache")])
+        await edge.kept()
+        after = await edge.ask(path, JSON)
+        files = await edge.ask(pacs.series, DICOM)
+
+        assert "00100010" in ours.json[0]
+        assert "00100010" not in theirs.json[0]
+        assert (after.body, after.get("cache-status")) == (theirs.body, HIT)
+        assert after.get("etag") != ours.get("etag")
+        assert files.get("cache-status") == HIT, "what the archive says in its own words is no change"
+
+
+async def test_only_what_the_archive_did_not_say_is_made(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=2))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(f"{pacs.instance(2)}/metadata", JSON)
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        first, second = (await edge.ask(f"{pacs.series}/metadata", JSON)).json
+
+        assert ("00100010" in first, "00100010" in second) == (True, False)
+        assert len(pacs.seen) == 2
+
+
+async def test_what_is_not_all_held_is_asked_for(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=2))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.instance(1), DICOM)
+        await edge.kept()
+        series = await edge.ask(f"{pacs.series}/metadata", JSON)
+        other = await edge.ask(f"{pacs.instance(2)}/metadata", JSON)
+
+        assert len(series.json) == 2
+        assert series.get("cache-status") == MISS
+        assert other.get("cache-status") == HIT
+
+
+@pytest.mark.parametrize("what", ["cannot be read", "is gone"])
+async def test_an_instance_that_cannot_be_described_is_asked_about(tmp_path: Path, what: str) -> None:
+    broken = part10(data_set(1)) + b"\x30\x00\x10\x00LO\xff\x00cut"
+    pacs = holding(Pacs(slices=1), broken)
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        if what == "is gone":
+            for file in (tmp_path / "cache" / "units").rglob("*"):
+                if file.is_file() and file.stat().st_size == len(broken):
+                    file.unlink()
+        reply = await edge.ask(f"{pacs.series}/metadata", JSON)
+        value = await edge.ask(f"{pacs.instance(1)}/dataset/7FE00010", "application/octet-stream")
+
+        assert (reply.json, reply.get("cache-status")) == (
+            [json.loads(json.dumps(pacs.row(1)).replace("http://pacs.internal:8042/dw", PUBLIC))],
+            MISS,
+        )
+        assert value.status == 404
+
+
+async def test_compressed_pixels_are_their_frames(tmp_path: Path) -> None:
+    pacs = Pacs(slices=1, frames=3)
+    holding(pacs, compressed(pacs, 1))
+    path = f"{pacs.instance(1)}/dataset/7FE00010"
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.instance(1), f"{DICOM}; transfer-syntax=*")
+        await edge.kept()
+        reply = await edge.ask(path, f"{OCTETS}; transfer-syntax=*")
+
+        assert [part.body for part in reply.parts] == [codestream(pacs, 1, number) for number in (1, 2, 3)]
+        assert reply.parts[2].fields["content-location"] == f"{PUBLIC}{pacs.instance(1)}/frames/3"
+        assert reply.get("cache-status") == DERIVED
+
+
+async def test_a_document_leaves_under_its_own_name_and_length(tmp_path: Path) -> None:
+    content = b"%PDF-1.7\n" + b"text " * 100 + b"%%EOF\n"
+    assert len(content) % 2, "so that it has a byte of padding in the file"
+    pacs = holding(Pacs(slices=1), document(content))
+    path = f"{pacs.instance(1)}/dataset/00420011"
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        row = (await edge.ask(f"{pacs.series}/metadata", JSON)).json[0]
+        named = await edge.ask(path, "application/pdf")
+        octets = await edge.ask(path, "application/octet-stream")
+        picture = f"{pacs.instance(1)}/rendered"
+        rendered = await edge.ask(picture, "application/pdf")
+        some = await edge.ask(picture, "application/pdf", fields=[("Range", "bytes=-6")])
+
+        assert row["00420011"]["BulkDataURI"] == f"{PUBLIC}{path}"
+        assert (named.body, named.get("content-type")) == (content, "application/pdf")
+        assert (octets.body, octets.get("content-type")) == (
+            content + b"\0",
+            f"application/octet-stream; transfer-syntax={EXPLICIT}",
+        )
+        assert (rendered.body, rendered.get("content-type")) == (content, "application/pdf")
+        assert rendered.get("cache-status") == DERIVED
+        assert (some.status, some.body) == (206, b"%%EOF\n")
+        assert pacs.asked == [pacs.series]
+
+
+@pytest.mark.parametrize(
+    ("media", "query", "accept"),
+    [
+        ("application/pdf", "?quality=50", "application/pdf"),
+        ("application/pdf", "", "image/jpeg"),
+        ("text/xml", "", "application/pdf"),
+    ],
+)
+async def test_another_rendering_is_for_the_archive_to_make(
+    tmp_path: Path, media: str, query: str, accept: str
+) -> None:
+    pacs = holding(Pacs(slices=1), document(b"<a/>", media))
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        reply = await edge.ask(f"{pacs.instance(1)}/rendered{query}", accept)
+
+        assert reply.get("cache-status") == MISS
+        assert pacs.asked[-1] == f"{pacs.instance(1)}/rendered"

@@ -128,7 +128,12 @@ def _values(attribute: dict[str, Any]) -> list[Any]:
     values = attribute.get("Value", [])
     if not isinstance(values, list):
         raise ValueError("Value is not an array.")
-    return [] if values in ([None], [""], [{}]) and attribute.get("vr") != "SQ" else values
+    alone = len(values) == 1 and attribute.get("vr") != "SQ"
+    return [] if alone and _says_nothing(attribute.get("vr"), values[0]) else values
+
+
+def _says_nothing(vr: object, value: object) -> bool:
+    return value in (None, "") or (vr == "PN" and not _name(value))
 
 
 def _same_values(vr: str, one: object, other: object) -> bool:

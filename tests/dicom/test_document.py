@@ -3,7 +3,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerouter.dicom import source
@@ -127,6 +127,7 @@ def test_a_cut_file_is_an_error_that_comes_back_from_a_worker_process(tmp_path: 
         pool.submit(locate_document, path).result()
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=65, max_size=200), st.booleans(), st.sampled_from(SYNTAXES))
 def test_a_document_comes_out_as_it_went_in_or_not_at_all(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, says: bool, syntax: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerouter.dicomweb.zip_archive import Entry, Layout, Slice, Writer, ZipError, instance_entry
@@ -96,6 +96,7 @@ def test_a_reader_with_nothing_to_read_has_an_archive_all_the_same() -> None:
     assert zipfile.ZipFile(io.BytesIO(written(Layout([]), []))).namelist() == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=60), max_size=6),
     st.data(),

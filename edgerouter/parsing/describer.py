@@ -22,10 +22,12 @@ from edgerouter.parsing.worker import (
     FindDocument,
     Frames,
     Locate,
+    MakeView,
     Place,
     Reply,
     Request,
     ToXml,
+    View,
 )
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
@@ -62,6 +64,10 @@ class Describer:
     async def document(self, path: bytes) -> Document | None:
         """The encapsulated document of the file; None when it has none, or that is doubtful."""
         return await self._ask(FindDocument(path), Document | None)  # type: ignore[arg-type]
+
+    async def view(self, path: bytes) -> View | None:
+        """How the file is written in Explicit VR Little Endian; None when that is not certain."""
+        return await self._ask(MakeView(path), View | None)  # type: ignore[arg-type]
 
     async def frames(self, path: bytes) -> bytes:
         """What a cache writes down of the file's frames: see dicom.frames.frame_note."""

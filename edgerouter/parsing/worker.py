@@ -16,6 +16,7 @@ import msgspec
 from edgerouter.dicom.describe import describe, locate_bulk
 from edgerouter.dicom.dictionary import hex_tag
 from edgerouter.dicom.document import locate_document
+from edgerouter.dicom.explicit_view import explicit_view
 from edgerouter.dicom.frames import frame_note
 from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
@@ -81,6 +82,10 @@ class ToXml(msgspec.Struct, tag=True):
     row: bytes
 
 
+class MakeView(msgspec.Struct, tag=True):
+    path: bytes
+
+
 class FindDocument(msgspec.Struct, tag=True):
     path: bytes
 
@@ -101,6 +106,14 @@ class Document(msgspec.Struct, array_like=True, frozen=True):
     inflate_at: int
 
 
+class View(msgspec.Struct, array_like=True, frozen=True):
+    """dicom.explicit_view.ExplicitView."""
+
+    pieces: tuple[bytes | tuple[int, int], ...]
+    inflate_at: int
+    length: int
+
+
 class Reply(msgspec.Struct, array_like=True):
     """`value` is the msgpack of the result; without one, `refusal` says why not, or `errno` does."""
 
@@ -109,7 +122,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | Frames | Compare | ToXml | FindDocument
+Request = Describe | Locate | Frames | Compare | ToXml | FindDocument | MakeView
 
 
 def answer(request: Request) -> Reply:
@@ -137,6 +150,9 @@ def _result(request: Request) -> object:
             return same_header(describe(os.fsdecode(request.path)).metadata, request.row)
         case ToXml():
             return json_to_xml(request.row)
+        case MakeView():
+            view = explicit_view(os.fsdecode(request.path))
+            return view and View(*view)
         case FindDocument():
             found = locate_document(os.fsdecode(request.path))
             return found and Document(*found)

@@ -39,6 +39,7 @@ from edgerouter.transactions.retrieve_zip import ZipRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 from edgerouter.transactions.values import Values
+from edgerouter.transactions.viewing import Views
 
 
 class Cached:
@@ -53,7 +54,7 @@ class Cached:
         federation: Federation,
         deriving: frozenset[str] = frozenset(),
     ) -> None:
-        larder = Larder(cache, LookUp(cache, Tables(cache), deriving), set())
+        larder = Larder(cache, LookUp(cache, Tables(cache), Views(cache, describer), deriving), set())
         self.provisions = Provisions(larder, archives, box, Flying(cache.fills), describer)
         self.validation = Validation(larder, federation, describer)
         self.values = Values(cache, describer)

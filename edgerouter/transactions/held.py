@@ -12,10 +12,12 @@ from edgerouter.cache.cache import Cache
 from edgerouter.cache.freshness import Kept, is_fresh
 from edgerouter.cache.listings import DERIVED, Member, Row
 from edgerouter.cache.unit import UNSURE, Held, UnitKind
-from edgerouter.dicomweb.media import Wish
+from edgerouter.dicomweb.media import DICOM, Wish, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE
 from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, uniform, unit_kind
+from edgerouter.transactions.viewing import Viewed, Views
 
 IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more is read again while it leaves
 Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
@@ -74,10 +76,12 @@ class Described:
 class LookUp:
     """Finds answers in the cache. `grace` is for how many seconds beyond its lifetime a thing is served all
     the same: none, unless its upstream does not answer. `deriving` are the upstreams whose metadata may be
-    made of their instances."""
+    made of their instances, `views` writes instances as Explicit VR Little Endian where they are not held so.
+    """
 
     cache: Cache
     tables: Tables
+    views: Views | None = None
     deriving: Collection[str] = ()
     grace: float = 0.0
     clock: Callable[[], float] = field(default=time.time)
@@ -97,6 +101,8 @@ class LookUp:
         if kind is Kind.FRAMES:
             await self._cut_out(upstream, place, each)
         found = uniform(wanted, [each[name] for name in names])
+        if kind is Kind.DICOM and found == [None]:
+            found = [await self._viewed(wanted, each[names[0]])]
         return await self._judged(Found(upstream), found, study, lifetime_of(kind))
 
     async def instances(
@@ -108,6 +114,9 @@ class LookUp:
         only = series.pop() if len(series) == 1 else None
         held = await self.cache.catalog.held_members([upstream], study, only)
         found = [chosen(wanted, held.get(member, ())) for member in members]
+        for place, member in enumerate(members):
+            if found[place] is None and member in held:
+                found[place] = await self._viewed(wanted, held[member])
         return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE)
 
     async def representations(self, upstream: str, resource: Resource, kept: Kept) -> tuple[Held, ...]:
@@ -133,7 +142,16 @@ class LookUp:
         if members := await self.members(upstream, resource):
             return await self.instances(upstream, study, members, wanted)
         held = await self.cache.catalog.held_members([upstream], study, resource.series)
-        return Found(upstream, some=any(chosen(wanted, some) for some in held.values()))
+        for some in held.values():
+            if chosen(wanted, some) or await self._viewed(wanted, some):
+                return Found(upstream, some=True)
+        return Found(upstream)
+
+    async def _viewed(self, wanted: Sequence[Wish], held: Sequence[Held]) -> Held | None:
+        """An instance as wished, written anew of what is held of it."""
+        if self.views is None or best(wanted, [(DICOM, EXPLICIT_VR_LE)]) is None:
+            return None
+        return await self.views.of(held)
 
     async def _cut_out(
         self, upstream: str, place: tuple[str, str, str], each: dict[str, tuple[Held, ...]]
@@ -156,7 +174,8 @@ class LookUp:
         good = [is_good(at) for at in times]
         pairs = list(zip(found, good, strict=True))
         units = tuple(unit if fresh else None for unit, fresh in pairs)
-        aged = tuple(None if fresh else unit for unit, fresh in pairs)
+        # The upstream cannot be asked about what it has in another form.
+        aged = tuple(None if fresh or isinstance(unit, Viewed) else unit for unit, fresh in pairs)
         return Found(base.upstream, units, aged, base.members, any(found))
 
     async def judge(self, kept: Kept, oldest: float, upstream: str, study: str) -> Judge:

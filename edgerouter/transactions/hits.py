@@ -22,6 +22,7 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import unit_fields
 from edgerouter.transactions.keeping import own_status
 from edgerouter.transactions.sending import HeldPart, Mend, boundary_of, enveloped, is_multipart
+from edgerouter.transactions.viewing import Viewed
 
 _STEP = 256  # parts looked at before others have their turn
 
@@ -56,7 +57,8 @@ async def tag_of(seed: str, units: Sequence[Held]) -> ETag:
     public base, which an envelope holds."""
     digest = sha256(seed.encode())
     for number, unit in enumerate(units, 1):
-        digest.update(f"\n{unit.key.text}\n{unit.size}\n{unit.stored_at}".encode())
+        said = f"\n{unit.key.text}\n{unit.size}\n{unit.stored_at}"
+        digest.update(f"{said}\nviewed".encode() if isinstance(unit, Viewed) else said.encode())
         if number % _STEP == 0:
             await asyncio.sleep(0)
     return ETag(digest.hexdigest()[:32])

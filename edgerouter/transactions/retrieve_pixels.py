@@ -8,7 +8,7 @@ from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.derived import Derived
+from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
@@ -59,7 +59,7 @@ class PixelsRetrieval:
                 raise unsuitable from error
             raise
         member = (resource.series or "", resource.instance or "")
-        frames = await self._frames([member], {member: units})
+        frames = await self._frames([member], {member: [unit_of(unit) for unit in units]})
         reply = await request.hit(frames, request.brought(archive.name)) if frames else None
         if reply is None:
             raise unsuitable

@@ -12,7 +12,7 @@ from edgerouter.dicomweb.media import DICOM, Wish, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.derived import Derived
+from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.describing import WORD
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
@@ -65,7 +65,7 @@ class ValueRetrieval:
         request = self._request
         unsuitable = Unsuitable("The value is not in what is kept.", upstream=archive.name)
         try:
-            units = await self._cut(await self._instances.brought(archive))
+            units = await self._cut([unit_of(unit) for unit in await self._instances.brought(archive)])
         except Received as error:
             if error.status in REFUSALS:
                 raise unsuitable from error

@@ -99,7 +99,7 @@ class Cached:
             case Kind.METADATA:
                 return MetadataRetrieval(request, self.describing)
             case Kind.PIXELDATA:
-                return PixelsRetrieval(request, self.validation)
+                return PixelsRetrieval(request, self.validation, self.values)
             case Kind.BULKDATA if where := place_in(request.resource):
                 return ValueRetrieval(request, self.validation, self.values, where)
             case _:

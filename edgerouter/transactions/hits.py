@@ -170,14 +170,16 @@ class Hit:
         if held.key.kind is not UnitKind.RENDITION:
             return fields
         if isinstance(held, Derived):
-            return derived_fields(held, location_of(self._inbound))
+            return derived_fields(held, self._inbound.public)
         own = Fields(unit.meta.fields).only(("content-type",))
         return Fields([*own, *fields, ("content-location", location_of(self._inbound))])
 
 
-def derived_fields(held: Derived, location: str) -> Fields:
-    """The part fields of a value that is cut out of an instance."""
-    media = part_content_type(held.key.media, held.key.syntax or None)
+def derived_fields(held: Derived, base: str) -> Fields:
+    """The part fields of a value that is cut out of an instance; `base` is whose location it has."""
+    key = held.key
+    media = part_content_type(key.media, key.syntax or None)
+    location = f"{base}/studies/{key.study}/series/{key.series}/instances/{key.instance}/{key.which}"
     return Fields(
         [("content-type", media), ("content-length", str(held.size)), ("content-location", location)]
     )

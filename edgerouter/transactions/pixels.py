@@ -1,11 +1,14 @@
 """All pixel data of held instances: every frame of each, in the representation that is wished."""
 
+import asyncio
 from collections.abc import Sequence
 
 from edgerouter.cache.unit import Held
 from edgerouter.dicom.frame_table import FrameTable
 from edgerouter.dicomweb.media import Wish, best
 from edgerouter.transactions.derived import Derived, Tables, cut_out
+
+_STEP = 512  # frames cut out before others have their turn
 
 
 async def choose(
@@ -28,7 +31,12 @@ async def has_no_pixels(held: Sequence[Held], tables: Tables) -> bool:
     return False
 
 
-def frames_of(held: Held, table: FrameTable) -> list[Derived]:
+async def frames_of(held: Held, table: FrameTable) -> list[Derived]:
     """Every frame of an instance."""
-    found = (cut_out(held, table, number) for number in range(1, table.frames + 1))
-    return [frame for frame in found if frame]
+    frames: list[Derived] = []
+    for number in range(1, table.frames + 1):
+        if frame := cut_out(held, table, number):
+            frames.append(frame)
+        if number % _STEP == 0:
+            await asyncio.sleep(0)
+    return frames

@@ -1,4 +1,5 @@
-"""All pixel data of an instance, series or study: the frames of held instances, one part each."""
+"""All pixel data of an instance, series or study: the frames of held instances, one part each, and videos
+whole."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +19,7 @@ from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
+from edgerouter.transactions.values import Values
 
 _MOST = 20_000  # frames of one answer: what is known of each is in memory while it leaves
 
@@ -26,8 +28,9 @@ class PixelsRetrieval:
     """See retrieval.Retrieval. Instances without pixels contribute nothing. What is missing of one instance
     is fetched with it; of a study or series it is left to the upstream."""
 
-    def __init__(self, request: Request, validation: Validation) -> None:
+    def __init__(self, request: Request, validation: Validation, values: Values) -> None:
         self._request = request
+        self._values = values
         resource = request.resource
         uids = (resource.study, resource.series, resource.instance)
         self._whole = request.for_instances(
@@ -75,7 +78,9 @@ class PixelsRetrieval:
             some = [unit for unit in held.get(member, ()) if request.trusted(unit)]
             chosen = await choose(some, request.wanted, tables)
             if chosen and len(frames) + chosen[1].frames <= _MOST:
-                frames += frames_of(*chosen)
+                frames += await frames_of(*chosen)
+            elif not chosen and (stream := await self._values.stream(some, request.wanted)):
+                frames.append(stream)
             elif chosen or not await has_no_pixels(some, tables):
                 return []
         return frames

@@ -81,9 +81,7 @@ class ValueRetrieval:
         wanted, name = self._request.wanted, self._request.names[0]
         for one in held:
             if self._where in _PIXELS and transfer_syntax(one.key.syntax).encapsulated:
-                chosen = await choose([one], wanted, self._request.larder.look_up.tables)
-                units = frames_of(*chosen) if chosen else []
-                if len(units) == 1 or all(wish.multipart for wish in wanted):
+                if units := await self._compressed(one):
                     return units
                 continue
             found = [await self._values.value(one, self._where, name)]
@@ -94,3 +92,12 @@ class ValueRetrieval:
             if pick := best(wanted, list(forms)):
                 return [forms[pick[1]]]
         return []
+
+    async def _compressed(self, held: Held) -> Sequence[Derived]:
+        """Its frames, a part each, or the stream of a video; [] when that is not what is wished."""
+        wanted = self._request.wanted
+        chosen = await choose([held], wanted, self._request.larder.look_up.tables)
+        if chosen and (chosen[1].frames == 1 or all(wish.multipart for wish in wanted)):
+            return await frames_of(*chosen)
+        stream = None if chosen else await self._values.stream([held], wanted)
+        return [stream] if stream else []

@@ -1,20 +1,24 @@
 """Bulk data values and documents inside held instances: where they stand, and as what they leave."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.unit import Held, UnitKind
 from edgerouter.cache.units import Unit
 from edgerouter.dicom.source import Part10Error
-from edgerouter.dicomweb.media import OCTETS
+from edgerouter.dicom.syntaxes import transfer_syntax
+from edgerouter.dicomweb.media import OCTETS, Wish, best
 from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE
 from edgerouter.parsing.describer import Describer
 from edgerouter.parsing.worker import Place
 from edgerouter.transactions.derived import Derived
+from edgerouter.transactions.describing import WORD
 from edgerouter.transactions.noted import Noted
 
 DOCUMENT = "00420011"  # Encapsulated Document
+_PIXEL_DATA = "7FE00010"
 _FEW = 64  # pieces of a place that is remembered
 
 Question = tuple[object, float, str]
@@ -38,6 +42,16 @@ class Values:
         """The encapsulated document of a held instance, as what it is and as long as it is; else None."""
         found = await self._located(held, DOCUMENT, "document")
         return None if found is None else _cut(held, *found, name, "")
+
+    async def stream(self, held: Sequence[Held], wanted: Sequence[Wish]) -> Derived | None:
+        """The video that one of these representations of an instance is: its frames are not apart."""
+        for one in held:
+            syntax = transfer_syntax(one.key.syntax)
+            if syntax.video and best(wanted, [(syntax.media, syntax.uid)]):
+                found = await self._located(one, _PIXEL_DATA, "")
+                if found is not None:
+                    return _cut(one, found[0], syntax.media, f"{WORD}/{_PIXEL_DATA}", syntax.uid)
+        return None
 
     async def _located(self, held: Held, where: str, what: str) -> tuple[Place, str] | None:
         question = (held.key, held.stored_at, where + what)

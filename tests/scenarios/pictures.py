@@ -12,6 +12,7 @@ from tests.scenarios.pacs import SERIES, STUDY, Pacs, instance
 from tests.support.scripted import Reply as Scripted
 from tests.support.scripted import Seen, Step
 
+MPEG2 = "1.2.840.10008.1.2.4.100"
 ROWS, COLUMNS = 25, 40  # of the thousand bytes that a frame of a Pacs has
 PDF = b"%PDF-1.7\n" + bytes(range(32, 127)) * 40 + b"\n%%EOF\n"
 
@@ -52,6 +53,13 @@ def compressed(pacs: Pacs, number_: int) -> bytes:
     """The same, each frame a JPEG 2000 codestream in a fragment of its own."""
     frames = [codestream(pacs, number_, frame) for frame in range(1, pacs.frames + 1)]
     return part10(data_set(number_, shape(pacs.frames), fragments(*frames)), J2K)
+
+
+def video(number_: int, stream: bytes) -> bytes:
+    """An MPEG-2 video in two fragments."""
+    middle = len(stream) // 4 * 2
+    pixels = fragments(stream[:middle], stream[middle:])
+    return part10(data_set(number_, shape(9), pixels), MPEG2)
 
 
 def without_table(pacs: Pacs, number_: int) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.dicom.build import element, part10
 from tests.scenarios.edge import DICOM, JSON, OCTETS, PUBLIC, XML
-from tests.scenarios.pacs import DERIVED, EXPLICIT, HIT, MISS, Pacs, keeping
-from tests.scenarios.pictures import codestream, compressed, data_set, document, holding, pictured
+from tests.scenarios.pacs import BYPASS, DERIVED, EXPLICIT, HIT, MISS, Pacs, keeping
+from tests.scenarios.pictures import codestream, compressed, data_set, document, holding, pictured, refusing
 
 DERIVES = {"derive_metadata": "yes"}
 FETCHED = "edgerouter; fwd=miss; stored; detail=derived"
@@ -199,6 +199,21 @@ async def test_an_instance_that_cannot_be_described_is_asked_about(tmp_path: Pat
             MISS,
         )
         assert value.status == 404
+
+
+@pytest.mark.parametrize("status", [406, 404])
+async def test_an_instance_that_is_refused_may_still_have_the_value(tmp_path: Path, status: int) -> None:
+    pacs = pictured(Pacs(slices=1))
+    path = f"{pacs.instance(1)}/dataset/7FE00010"
+    refusing(pacs, pacs.instance(1), status)
+    pacs.say[path] = lambda _: pacs.body(path, b"theirs", [("Content-Type", "application/octet-stream")])
+    async with keeping(pacs, folder=tmp_path) as edge:
+        reply = await edge.ask(path, "application/octet-stream")
+
+        if status == 404:
+            reply.problem(404)
+        else:
+            assert (reply.body, reply.get("cache-status")) == (b"theirs", BYPASS)
 
 
 async def test_compressed_pixels_are_their_frames(tmp_path: Path) -> None:

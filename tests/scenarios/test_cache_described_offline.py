@@ -1,50 +1,21 @@
 """While its archive does not answer, what is held of it is described, whatever its profile; afterwards its
 own word counts again."""
 
-import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.parsing.describer import Describer
-from edgerouter.routing.router import Route
-from edgerouter.transactions.asking import wishes_of
-from edgerouter.transactions.cached import Cached, CachedRetrieval
-from edgerouter.transactions.federation import Federation
-from edgerouter.transactions.upstreams import Upstream
-from tests.scenarios.edge import DICOM, JSON, XML, Edge
+from tests.scenarios.edge import DICOM, JSON, XML
 from tests.scenarios.pacs import MISS, Pacs, keeping
 from tests.scenarios.pictures import pictured
-from tests.transactions.ask import got, inbound
+from tests.scenarios.retrieves import asked, instances, retrieves
+from tests.transactions.ask import got
 
 OFFLINE = "edgerouter; hit; detail=offline"
-
-
-@asynccontextmanager
-async def asking(edge: Edge) -> AsyncIterator[Cached]:
-    """Retrieves through the cache of a router."""
-    describer = Describer("offline")
-    archives: Mapping[str, Upstream] = edge.archives
-    assert edge.cache is not None
-    try:
-        box = TokenBox(os.urandom(32))
-        yield Cached(edge.cache, describer, archives, box, Federation(archives, {}, 1 << 20))
-    finally:
-        await describer.aclose()
-
-
-def asked(cached: Cached, path: str, accept: str) -> CachedRetrieval:
-    request = inbound(path, accept=accept)
-    found = cached.retrieval(request, wishes_of(request), Route(("north",)))
-    assert found is not None
-    return found
 
 
 async def test_what_is_held_is_described_while_its_archive_is_away(tmp_path: Path) -> None:
     pacs = pictured(Pacs(slices=2))
     path = f"{pacs.series}/metadata"
-    async with keeping(pacs, folder=tmp_path) as edge, asking(edge) as cached:
+    async with keeping(pacs, folder=tmp_path) as edge, retrieves(edge) as cached:
         await edge.ask(pacs.series, DICOM)
         await edge.kept()
         for accept in (JSON, XML):
@@ -66,11 +37,11 @@ async def test_what_is_held_is_described_while_its_archive_is_away(tmp_path: Pat
 
 async def test_an_instance_whose_header_is_known_to_be_another_is_not_described(tmp_path: Path) -> None:
     pacs = pictured(Pacs(slices=1))
-    async with keeping(pacs, folder=tmp_path) as edge, asking(edge) as cached:
+    async with keeping(pacs, folder=tmp_path) as edge, retrieves(edge) as cached:
         await edge.ask(pacs.series, DICOM)
         await edge.kept()
         assert edge.cache is not None
-        [[held]] = (await edge.cache.catalog.held_members(["north"], "1.2")).values()
+        [held] = await instances(edge)
         await edge.cache.catalog.date_headers([held.key], -1.0)
         retrieval = asked(cached, f"{pacs.series}/metadata", JSON)
 
@@ -86,7 +57,7 @@ async def test_a_row_of_our_making_is_no_proof_of_the_instance_it_was_made_of(tm
         await edge.kept()
         assert (await edge.ask(f"{pacs.series}/metadata", JSON)).status == 200
         assert edge.cache is not None
-        [[held]] = (await edge.cache.catalog.held_members(["north"], "1.2")).values()
+        [held] = await instances(edge)
         await edge.cache.catalog.date_headers([held.key], 1000.0)
         reply = await edge.ask(pacs.instance(1), DICOM)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edgerouter.transactions import retrieve_pixels
 from tests.scenarios.edge import DICOM, OCTETS, PUBLIC
 from tests.scenarios.pacs import (
     AS_STORED,
@@ -16,6 +17,7 @@ from tests.scenarios.pacs import (
     keeping,
 )
 from tests.scenarios.pictures import (
+    MPEG2,
     codestream,
     compressed,
     holding,
@@ -23,8 +25,10 @@ from tests.scenarios.pictures import (
     pictured,
     refusing,
     report,
+    video,
     without_table,
 )
+from tests.scenarios.retrieves import instances
 from tests.support.scripted import Reply as Scripted
 
 FETCHED = "edgerouter; fwd=miss; stored; detail=derived"
@@ -120,6 +124,39 @@ async def test_an_instance_that_is_not_there_is_not_found(tmp_path: Path) -> Non
         (await edge.ask(f"{pacs.instance(1)}/pixeldata", OCTETS)).problem(404)
 
 
+async def test_a_video_is_the_stream_that_it_is(tmp_path: Path) -> None:
+    stream = bytes(range(256)) * 8
+    pacs = holding(Pacs(slices=2, frames=2), native(Pacs(frames=2), 1), video(2, stream))
+    wanted = f'{OCTETS}, multipart/related; type="video/mpeg"; transfer-syntax={MPEG2}'
+    value = f"{pacs.instance(2)}/dataset/7FE00010"
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.series, DICOM + AS_STORED)
+        await edge.kept()
+        all_of_it = await edge.ask(f"{pacs.series}/pixeldata", wanted)
+        alone = await edge.ask(value, f"video/mpeg; transfer-syntax={MPEG2}")
+        their_own(pacs, pacs.series)
+        octets = await edge.ask(f"{pacs.series}/pixeldata", OCTETS)
+
+        assert [part.body for part in all_of_it.parts] == [pacs.frame(1, 1), pacs.frame(1, 2), stream]
+        assert all_of_it.parts[2].fields == {
+            "content-type": f"video/mpeg; transfer-syntax={MPEG2}",
+            "content-length": "2048",
+            "content-location": f"{PUBLIC}{value}",
+        }
+        assert (alone.body, alone.get("cache-status")) == (stream, DERIVED)
+        assert octets.get("cache-status") == BYPASS
+
+
+async def test_more_frames_than_one_answer_may_have_are_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieve_pixels, "_MOST", 3)
+    pacs = pictured(Pacs(slices=1, frames=4))
+    path = their_own(pacs, pacs.instance(1))
+    async with keeping(pacs, folder=tmp_path) as edge:
+        assert (await edge.ask(path, OCTETS)).get("cache-status") == BYPASS
+
+
 async def test_a_series_that_is_not_all_held_is_the_archives_to_answer(tmp_path: Path) -> None:
     pacs = pictured(Pacs(slices=2))
     path = their_own(pacs, pacs.series)
@@ -139,7 +176,7 @@ async def test_pixels_outlive_their_header(tmp_path: Path) -> None:
         await edge.ask(pacs.series, DICOM)
         await edge.kept()
         assert edge.cache is not None
-        [(_, [held])] = (await edge.cache.catalog.held_members(["north"], "1.2")).items()
+        [held] = await instances(edge)
         await edge.cache.catalog.date_headers([held.key], -1.0)
         reply = await edge.ask(f"{pacs.series}/pixeldata", OCTETS)
 

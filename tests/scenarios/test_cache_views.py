@@ -15,10 +15,13 @@ from edgerouter.dicom.syntaxes import (
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
 )
+from edgerouter.parsing.describer import Describer
+from edgerouter.transactions.viewing import Views
 from tests.dicom.build import element, fragments, part10
 from tests.scenarios.edge import DICOM, OCTETS
 from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, PARTIAL, Pacs, keeping
 from tests.scenarios.pictures import data_set, holding, native, shape
+from tests.scenarios.retrieves import instances
 
 FORMS = [IMPLICIT_LITTLE_ENDIAN, DEFLATED_LITTLE_ENDIAN, ENCAPSULATED_UNCOMPRESSED]
 FILE = "/wado?requestType=WADO&studyUID=1.2&seriesUID=1.2.3&objectUID=1.2.3.1&contentType=application/dicom"
@@ -148,3 +151,53 @@ async def test_a_view_of_what_is_damaged_is_a_miss_or_a_cut(tmp_path: Path, what
 
         assert reply.parts[0].body == pacs.files[0]
         assert reply.get("cache-status") == MISS
+
+
+def large(pacs: Pacs) -> bytes:
+    """An instance whose file has more than one segment."""
+    found = pydicom.dcmread(io.BytesIO(part10(data_set(1, element(0x7FE00010, "OW", pacs.pixels(1))))))
+    found.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    out = io.BytesIO()
+    found.save_as(out)
+    return out.getvalue()
+
+
+def altered(folder: Path, size: int) -> None:
+    """Change the last bytes of the unit of that size."""
+    [unit] = [file for file in (folder / "cache" / "units").rglob("*") if file.stat().st_size == size]
+    with unit.open("r+b") as file:
+        file.seek(-100, 2)
+        file.write(bytes(100))
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_damage_beyond_the_first_segment_is_a_cut_once_it_has_begun_and_a_miss_before(
+    tmp_path: Path, known: bool
+) -> None:
+    pacs = Pacs(slices=1, frames=3, size=600_000)
+    holding(pacs, large(pacs))
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.instance(1), DICOM + AS_STORED)
+        await edge.kept()
+        if known:
+            assert (await edge.ask(pacs.instance(1), DICOM)).get("cache-status") == DERIVED
+        altered(tmp_path, len(pacs.files[0]))
+        reply = await edge.ask(pacs.instance(1), DICOM)
+        again = await edge.ask(pacs.instance(1), DICOM)
+
+        assert reply.complete is not known
+        assert again.complete
+        found = pydicom.dcmread(io.BytesIO(again.parts[0].body))
+        assert bytes(found.PixelData) == pacs.pixels(1)
+
+
+async def test_a_file_that_ends_its_reader_has_no_view(tmp_path: Path) -> None:
+    pacs = Pacs(slices=1)
+    holding(pacs, written(pacs, 1, IMPLICIT_LITTLE_ENDIAN))
+    impatient = Describer("impatient", limit=0.0)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.instance(1), DICOM + AS_STORED)
+        await edge.kept()
+        assert edge.cache is not None
+        assert await Views(edge.cache, impatient).of(await instances(edge)) is None
+    await impatient.aclose()

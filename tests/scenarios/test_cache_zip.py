@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from edgerouter.errors import Cut
+from edgerouter.transactions.hits import FRESH
+from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.zipped import ZipHit
 from tests.scenarios.edge import DICOM, Reply, multipart, related
 from tests.scenarios.pacs import AS_STORED, BYPASS, DERIVED, EXPLICIT, HIT, SERIES, Pacs, instance, keeping
 from tests.scenarios.pictures import refusing
+from tests.scenarios.retrieves import asked, instances, retrieves
 from tests.scenarios.test_cache_flight import crowd, until
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted
 from tests.support.scripted import Reset, Seen, Step
+from tests.transactions.ask import got, inbound
 
 ZIP = "application/zip"
 FETCHED = "edgerouter; fwd=miss; stored; detail=derived"
@@ -203,3 +209,30 @@ async def test_several_who_want_it_share_one_fetch(tmp_path: Path) -> None:
         assert len(third.result().parts) == 3
         assert (await first.response()).complete
         assert pacs.asked == [pacs.series]
+
+
+async def test_bytes_that_are_not_those_of_their_checksum_are_a_cut(tmp_path: Path) -> None:
+    pacs = Pacs(slices=1)
+    async with keeping(pacs, folder=tmp_path) as edge, retrieves(edge) as cached:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        [held] = await instances(edge)
+        cached.provisions.crcs.note((held.key, held.stored_at), 1234)
+        reply = await asked(cached, pacs.series, ZIP).held(["north"])
+
+        assert reply is not None
+        with pytest.raises(Cut):
+            await got(reply)
+
+
+async def test_two_entries_of_one_name_are_no_archive(tmp_path: Path) -> None:
+    """The same instance in two transfer syntaxes, say: whoever unpacks it would keep one of them."""
+    pacs = Pacs(slices=1)
+    async with keeping(pacs, folder=tmp_path) as edge, retrieves(edge) as cached:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        [held] = await instances(edge)
+        request = Request(cached.provisions, inbound(pacs.series, accept=ZIP), [])
+        hit = ZipHit(cached.provisions, request.inbound, [held, held], request.mender(), FRESH)
+
+        assert await hit.reply(held.stored_at) is None

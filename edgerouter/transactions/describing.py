@@ -19,6 +19,7 @@ from edgerouter.transactions.upstreams import Upstream
 
 WORD = "dataset"  # in the BulkDataURIs of rows that we made: …/instances/{instance}/dataset/{place}
 _BATCH = 100  # rows written to the catalog at once
+_MOST = 5000  # rows made for one answer, at some milliseconds each, while the upstream could be asked
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Describing:
             members = await look_up.members(upstream, resource)
             held = await self._cache.catalog.held_members([upstream], study, resource.series)
         units = await self._lacking(archive, study, members, held, look_up)
-        if not units:
+        if not units or (len(units) > _MOST and not look_up.grace):
             return False
         with self._cache.readers.reading(upstream, study):
             return await self._made(archive, study, units, since)

@@ -17,7 +17,7 @@ from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE
 from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, uniform, unit_kind
-from edgerouter.transactions.viewing import Viewed, Views
+from edgerouter.transactions.viewing import Views
 
 IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more is read again while it leaves
 Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
@@ -174,8 +174,7 @@ class LookUp:
         good = [is_good(at) for at in times]
         pairs = list(zip(found, good, strict=True))
         units = tuple(unit if fresh else None for unit, fresh in pairs)
-        # The upstream cannot be asked about what it has in another form.
-        aged = tuple(None if fresh or isinstance(unit, Viewed) else unit for unit, fresh in pairs)
+        aged = tuple(None if fresh else unit for unit, fresh in pairs)
         return Found(base.upstream, units, aged, base.members, any(found))
 
     async def judge(self, kept: Kept, oldest: float, upstream: str, study: str) -> Judge:

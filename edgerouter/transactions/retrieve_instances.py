@@ -11,6 +11,7 @@ from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Source
+from edgerouter.transactions.derived import unit_of
 from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
@@ -115,8 +116,8 @@ class InstancesRetrieval:
     async def _validated(self, archive: Upstream, found: Found) -> Sequence[Held]:
         """The instance that is held, if the upstream says that its header is still right."""
         aged = [unit for unit in map(self._request.trusted, found.aged) if unit]
-        good = await self._validation.headers(self._request, archive, aged)
-        return [unit for unit in aged if unit.key in good]
+        good = await self._validation.headers(self._request, archive, [unit_of(unit) for unit in aged])
+        return [unit for unit in aged if unit_of(unit).key in good]
 
     async def _completed(
         self, archive: Upstream, found: Found, stack: AsyncExitStack
@@ -129,10 +130,11 @@ class InstancesRetrieval:
             return None
         found = await request.larder.look_up.instances(archive.name, study, members, request.wanted)
         aged = [unit for unit in map(request.trusted, found.aged) if unit]
-        good = await self._validation.headers(request, archive, aged) if aged else frozenset()
+        wholes = [unit_of(unit) for unit in aged]
+        good = await self._validation.headers(request, archive, wholes) if wholes else frozenset()
         units: dict[Member, Held] = {}
         for member, fresh, old in zip(members, found.units, found.aged, strict=True):
-            unit = request.trusted(fresh or (old if old and old.key in good else None))
+            unit = request.trusted(fresh or (old if old and unit_of(old).key in good else None))
             if unit:
                 units[member] = unit
         if len(units) == len(members):

@@ -2,12 +2,14 @@
 changed bytes, so an entity tag of their own, and never where another reading is possible."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
 import pydicom
 import pytest
 
+from edgerouter.dicom.describe import describe
 from edgerouter.dicom.explicit_view import explicit_view, read_view
 from edgerouter.dicom.syntaxes import (
     DEFLATED_LITTLE_ENDIAN,
@@ -19,7 +21,7 @@ from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.viewing import Views
 from tests.dicom.build import element, fragments, part10
 from tests.scenarios.edge import DICOM, OCTETS
-from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, PARTIAL, Pacs, keeping
+from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, PARTIAL, VALIDATED, Pacs, keeping
 from tests.scenarios.pictures import data_set, holding, native, shape
 from tests.scenarios.retrieves import instances
 
@@ -41,6 +43,13 @@ def written(pacs: Pacs, number: int, syntax: str) -> bytes:
     found.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     found.save_as(out)
     return out.getvalue()
+
+
+def row_of(file: bytes, folder: Path) -> bytes:
+    """The metadata of a file."""
+    path = folder / "file.dcm"
+    path.write_bytes(file)
+    return describe(str(path)).metadata
 
 
 def viewed(file: bytes, folder: Path) -> bytes:
@@ -130,6 +139,31 @@ async def test_what_is_missing_beside_views_is_fetched(tmp_path: Path) -> None:
         ]
         assert reply.get("cache-status") in (PARTIAL, "edgerouter; fwd=miss; stored")
         assert pacs.asked[2:] == [f"{pacs.series}/instances", pacs.instance(3)]
+
+
+@pytest.mark.parametrize("level", ["series", "instance"])
+async def test_a_view_that_is_too_old_is_asked_about_and_no_pixel_crosses_the_line(
+    tmp_path: Path, level: str
+) -> None:
+    """The archive is asked about the instance that is held, whatever it is written as."""
+    pacs = Pacs(slices=2)
+    holding(pacs, *(written(pacs, number, IMPLICIT_LITTLE_ENDIAN) for number in (1, 2)))
+    rows = [json.loads(row_of(file, tmp_path)) for file in pacs.files]
+    path = pacs.series if level == "series" else pacs.instance(1)
+    for number, row in zip((1, 2), rows, strict=True):
+        asked = f"{pacs.instance(number)}/metadata"
+        pacs.say[asked] = lambda _, asked=asked, row=row: pacs.json(asked, [row])  # type: ignore[misc]
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await edge.ask(pacs.series, DICOM + AS_STORED)
+        await edge.kept()
+        assert edge.cache is not None
+        await edge.cache.catalog.date_headers([held.key for held in await instances(edge)], 1000.0)
+        reply = await edge.ask(path, DICOM)
+
+        assert reply.parts[0].body == viewed(pacs.files[0], tmp_path)
+        assert reply.get("cache-status") == VALIDATED
+        assert not {pacs.series, pacs.instance(1)} & set(pacs.asked[1:])
+        assert f"{pacs.instance(1)}/metadata" in pacs.asked
 
 
 @pytest.mark.parametrize("what", ["altered", "gone"])

@@ -18,7 +18,7 @@ from edgerouter.cache.holdings import Holdings
 from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta
+from edgerouter.cache.unit import CHANGED, UnitKey, UnitKind, UnitMeta
 
 _CHANGED = "changed"  # the tag of a row whose unit answers for its frames only
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
@@ -93,6 +93,7 @@ class Shelf:
             self._cache.set(key.text, adoption)
             asked_at = adoption.meta.stored_at
             self.holdings.add(key, adoption.meta.size, asked_at, asked_at, now)
+            self._forget_derived(key)
         except BaseException:
             discard(adoption)
             with suppress(sqlite3.Error, diskcache.Timeout):
@@ -140,6 +141,7 @@ class Shelf:
         for key in keys:
             self.holdings.date_header(key, header_at)
             if header_at == CHANGED:  # outlives a lost catalog
+                self._forget_derived(key)
                 self._cache._sql("UPDATE Cache SET tag = ? WHERE key = ? AND raw = 1", (_CHANGED, key.text))
 
     def count(self) -> int:
@@ -156,6 +158,11 @@ class Shelf:
     def close(self) -> None:
         self._cache.close()
         self.database.close()
+
+    def _forget_derived(self, key: UnitKey) -> None:
+        """What was made of an instance goes when there is another, or it is known to be wrong."""
+        if key.kind is UnitKind.INSTANCE:
+            self.listings.forget_derived(key.upstream, key.study, key.series, key.instance)
 
     def _weigh(self) -> None:
         with suppress(sqlite3.Error):

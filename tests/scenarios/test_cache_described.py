@@ -8,11 +8,13 @@ from typing import Any
 import pydicom
 import pytest
 
+from edgerouter.cache.unit import CHANGED
 from edgerouter.transactions import describing
 from tests.dicom.build import part10
 from tests.scenarios.edge import DICOM, JSON, PUBLIC, XML
 from tests.scenarios.pacs import DERIVED, HIT, MISS, Pacs, keeping
 from tests.scenarios.pictures import data_set, holding, pictured
+from tests.scenarios.retrieves import instances
 
 DERIVES = {"derive_metadata": "yes"}
 
@@ -87,6 +89,38 @@ async def test_the_archives_own_rows_take_the_place_of_ours(tmp_path: Path) -> N
         assert (after.body, after.get("cache-status")) == (theirs.body, HIT)
         assert after.get("etag") != ours.get("etag")
         assert files.get("cache-status") == HIT, "what the archive says in its own words is no change"
+
+
+async def test_another_file_is_another_description(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=1))
+    path = f"{pacs.series}/metadata"
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        before = await edge.ask(path, JSON)
+        holding(pacs, pacs.files[0].replace(b"Doe^Jane", b"Roe^Jane"))
+        await edge.ask(pacs.instance(1), DICOM, fields=[("Cache-Control", "no-cache")])
+        await edge.kept()
+        after = await edge.ask(path, JSON)
+
+        assert [reply.get("cache-status") for reply in (before, after)] == [DERIVED, DERIVED]
+        assert before.json[0]["00100010"]["Value"] == [{"Alphabetic": "Doe^Jane"}]
+        assert after.json[0]["00100010"]["Value"] == [{"Alphabetic": "Roe^Jane"}]
+
+
+async def test_what_was_made_of_a_header_that_is_known_to_be_wrong_is_not_served(tmp_path: Path) -> None:
+    pacs = pictured(Pacs(slices=1))
+    path = f"{pacs.series}/metadata"
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        assert (await edge.ask(path, JSON)).get("cache-status") == DERIVED
+        assert edge.cache is not None
+        await edge.cache.catalog.date_headers([held.key for held in await instances(edge)], CHANGED)
+        reply = await edge.ask(path, JSON)
+
+        assert reply.get("cache-status") == MISS
+        assert pacs.asked == [pacs.series, path]
 
 
 async def test_only_what_the_archive_did_not_say_is_made(tmp_path: Path) -> None:

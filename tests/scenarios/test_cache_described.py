@@ -1,5 +1,6 @@
 """Metadata made of held instances, where the archive's own says what its instances do (dicomweb §4.4)."""
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -146,6 +147,31 @@ async def test_more_rows_than_can_be_made_in_good_time_are_asked_for(
         both = await edge.ask(f"{pacs.series}/metadata", JSON)
         assert both.get("cache-status") == MISS
         assert pacs.asked == [pacs.series, f"{pacs.series}/metadata"]
+
+
+async def test_rows_are_written_down_in_handfuls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(describing, "_BATCH", 2)
+    pacs = pictured(Pacs(slices=5))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        async with asyncio.TaskGroup() as group:
+            asks = [group.create_task(edge.ask(f"{pacs.series}/metadata", JSON)) for _ in range(5)]
+
+        assert {ask.result().get("cache-status") for ask in asks} == {DERIVED}
+        assert [read(row) for row in asks[0].result().json] == [told(file) for file in pacs.files]
+        assert pacs.asked == [pacs.series]
+
+
+async def test_a_row_that_is_too_large_to_be_kept_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(describing, "MAX_KEPT", 100)
+    pacs = pictured(Pacs(slices=1))
+    async with keeping(pacs, folder=tmp_path, settings=DERIVES) as edge:
+        await edge.ask(pacs.series, DICOM)
+        await edge.kept()
+        assert (await edge.ask(f"{pacs.series}/metadata", JSON)).get("cache-status") == MISS
 
 
 async def test_what_is_not_all_held_is_asked_for(tmp_path: Path) -> None:

@@ -236,3 +236,19 @@ async def test_two_entries_of_one_name_are_no_archive(tmp_path: Path) -> None:
         hit = ZipHit(cached.provisions, request.inbound, [held, held], request.mender(), FRESH)
 
         assert await hit.reply(held.stored_at) is None
+
+
+async def test_a_client_that_leaves_while_it_is_fetched_leaves_nothing_half_done(tmp_path: Path) -> None:
+    pacs = Pacs()
+    gate = pacs.hold(pacs.series, at=5000)
+    async with keeping(pacs, folder=tmp_path) as edge:
+        async with RawClient(edge.port) as client:
+            await client.send(request(f"/dicomweb{pacs.series}", fields=[("Accept", ZIP)]))
+            await gate.reached.wait()
+            client.reset()
+        await until(lambda: edge.listening.connections == 0)
+        gate.open.set()
+        await edge.kept()
+        reply = await edge.ask(pacs.series, ZIP)
+
+        assert files_in(reply) == entries(pacs, 1, 2, 3)

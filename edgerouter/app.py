@@ -197,6 +197,7 @@ def _service(
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
     most = config.server.limits.max_search_answer
+    said = {name: upstream.derive_metadata for name, upstream in config.upstreams.items()}
     return Service(
         archives,
         box,
@@ -204,6 +205,7 @@ def _service(
         max_search_answer=most,
         cache=cache,
         describer=describer,
+        derive_metadata={name: derives for name, derives in said.items() if derives is not None},
     )
 
 

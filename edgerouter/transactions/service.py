@@ -1,7 +1,7 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from edgerouter.cache.cache import Cache
 from edgerouter.dicomweb.resource import Transaction
@@ -34,7 +34,8 @@ class Service:
     """Answers routed requests; one instance for the app.
 
     `issuers` are the assigning authorities of the upstreams' patient IDs, where configured. A `cache` goes
-    with a `describer`, which reads the files in it."""
+    with a `describer`, which reads the files in it; `derive_metadata` says of upstreams whether metadata may
+    be made of their instances, where it is not as their profiles say."""
 
     def __init__(
         self,
@@ -45,13 +46,17 @@ class Service:
         max_search_answer: int = MAX_ROWS,
         cache: Cache | None = None,
         describer: Describer | None = None,
+        derive_metadata: Mapping[str, bool] | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
         self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
         federation = Federation(archives, issuers or {}, max_search_answer)
-        self._cached = Cached(cache, describer, archives, box, federation) if cache and describer else None
+        self._cached = None
+        if cache and describer:
+            deriving = frozenset(_deriving(archives, derive_metadata or {}))
+            self._cached = Cached(cache, describer, archives, box, federation, deriving)
         self._retrieve = Retrieve(archives, box, self.locations, max_search_answer, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
@@ -84,6 +89,12 @@ class Service:
         if not able:
             raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
         return await store(inbound, self._archives[able[0]], self._box)
+
+
+def _deriving(archives: Mapping[str, Upstream], said: Mapping[str, bool]) -> Iterator[str]:
+    for name, archive in archives.items():
+        if said.get(name, archive.profile.derive_metadata):
+            yield name
 
 
 def _touched(inbound: Inbound, reply: Reply | None) -> dict[str, set[str]]:

@@ -69,6 +69,8 @@ class Profile:
     gzips_pixels: bool = False
     """It compresses pixels for whoever accepts gzip."""
     answers_head: bool = True
+    derive_metadata: bool = False
+    """Its metadata says what its instances do, so that one may be made of the other."""
     single_part_store: bool = True
     """Takes one instance as a lone `application/dicom` body."""
     plain_content_type: bool = False
@@ -93,6 +95,7 @@ ORTHANC = Profile(
     validators=False,
     gzips_pixels=True,
     answers_head=False,
+    derive_metadata=True,
     single_part_store=False,
     plain_content_type=True,
     forward=("x-forwarded-host", "x-forwarded-proto"),

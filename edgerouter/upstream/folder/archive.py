@@ -29,7 +29,7 @@ from edgerouter.upstream.seam import Outbound
 
 log = logging.getLogger(__name__)
 
-FOLDER = replace(STANDARD, name="folder", limit_max=MAX_RESULTS, missing_is_206=True)
+FOLDER = replace(STANDARD, name="folder", limit_max=MAX_RESULTS, missing_is_206=True, derive_metadata=True)
 PATIENCE = 30.0  # seconds that a request waits for the first scan
 
 

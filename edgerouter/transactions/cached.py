@@ -25,6 +25,7 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
 from edgerouter.transactions.keeping import is_kept
 from edgerouter.transactions.provisions import Provisions
+from edgerouter.transactions.read_ahead import ReadAhead
 from edgerouter.transactions.retrieval import Request, Retrieval
 from edgerouter.transactions.retrieve_frames import FramesRetrieval
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
@@ -45,8 +46,8 @@ class Cached:
         box: TokenBox,
         federation: Federation,
     ) -> None:
-        larder = Larder(cache, LookUp(cache, Tables(cache)), set())
-        self.provisions = Provisions(larder, archives, box, Flying(cache.fills))
+        larder, flying = Larder(cache, LookUp(cache, Tables(cache)), set()), Flying(cache.fills)
+        self.provisions = Provisions(larder, archives, box, flying, ReadAhead(larder, flying))
         self.validation = Validation(larder, federation, describer)
 
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish], route: Route) -> "CachedRetrieval | None":
@@ -63,7 +64,7 @@ class Cached:
     def _of_its_kind(self, request: Request, route: Route) -> Retrieval:
         match request.resource.kind:
             case Kind.FRAMES:
-                return FramesRetrieval(request, promote=route.promote)
+                return FramesRetrieval(request, promote=route.promote, read_ahead=route.read_ahead)
             case Kind.DICOM:
                 return InstancesRetrieval(request, self.validation)
             case Kind.METADATA:

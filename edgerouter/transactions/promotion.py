@@ -8,37 +8,50 @@ from dataclasses import replace
 import msgspec
 
 from edgerouter.cache.catalog import Catalog
+from edgerouter.dicom.syntaxes import EXPLICIT_LITTLE_ENDIAN, transfer_syntax
 from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.syntaxes import default_syntax
+from edgerouter.transactions.fetch import Errand
 
 _SERIES = 10_000  # whose shape is remembered
 
 
 class Shapes:
-    """Which series have instances whose frames are had one by one: of several frames, or not to be cut."""
+    """Which series have instances whose frames are had one by one, asked for so: of several frames, or in a
+    form from which the frame cannot be cut as wished."""
 
     def __init__(self) -> None:
-        self._manifold: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._apart: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    def note(self, upstream: str, series: str) -> None:
-        """An instance of the series is not worth fetching for the sake of one frame."""
-        self._manifold[upstream, series] = None
-        self._manifold.move_to_end((upstream, series))
-        if len(self._manifold) > _SERIES:
-            self._manifold.popitem(last=False)
+    def note(self, errand: Errand) -> None:
+        """The instance asked for so is not worth fetching for the sake of one frame, nor others like it."""
+        name = _name(errand)
+        self._apart[name] = None
+        self._apart.move_to_end(name)
+        if len(self._apart) > _SERIES:
+            self._apart.popitem(last=False)
 
-    async def may_promote(self, catalog: Catalog, upstream: str, resource: Resource) -> bool:
+    async def may_promote(self, catalog: Catalog, errand: Errand, resource: Resource) -> bool:
         """Whether to fetch the instance for frame 1: not if it has, or is likely to have, several."""
-        series = resource.series or ""
-        if resource.frames != (1,) or (upstream, series) in self._manifold:
+        if resource.frames != (1,) or _name(errand) in self._apart:
             return False
-        member = (series, resource.instance or "")
-        async for row in catalog.metadata(upstream, resource.study or "", [member]):
-            if row is not None and frames_of(row.data) > 1:
-                self.note(upstream, series)
-                return False
+        if (await count_of(catalog, errand.archive.name, resource) or 1) > 1:
+            self.note(errand)
+            return False
         return True
+
+
+def _name(errand: Errand) -> tuple[str, ...]:
+    return (errand.archive.name, errand.resource.series or "", errand.outbound.fields.get("accept") or "")
+
+
+async def count_of(catalog: Catalog, upstream: str, resource: Resource) -> int | None:
+    """How many frames an instance has, by its metadata; None when that is not known."""
+    member = (resource.series or "", resource.instance or "")
+    async for row in catalog.metadata(upstream, resource.study or "", [member]):
+        return frames_of(row.data) if row is not None else None
+    return None
 
 
 class _Count(msgspec.Struct):
@@ -59,6 +72,12 @@ def frames_of(row: bytes) -> int:
         return int(values[0] or 1) if values else 1
     except (msgspec.DecodeError, ValueError):
         return 1
+
+
+def form_of(syntax: str) -> tuple[str, str]:
+    """Media type and transfer syntax of the frames of an instance in a transfer syntax."""
+    known = transfer_syntax(syntax)
+    return known.media, EXPLICIT_LITTLE_ENDIAN if known.native else syntax
 
 
 def instance_wishes(wanted: Sequence[Wish]) -> list[Wish]:

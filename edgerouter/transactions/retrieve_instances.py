@@ -1,23 +1,27 @@
 """Instances through the cache: one, or those of a series or study; only what is missing is fetched."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import Held
+from edgerouter.dicomweb.media import DICOM, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.assembly import Assembly, Source
+from edgerouter.transactions.assembly import EVERY, Assembly, Source
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
 from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 
-OVERHEAD = 2048  # bytes that one more request costs the line
+# Bytes that one more request costs the line: about 1 KiB of heads, and the time it stands idle for it.
+OVERHEAD = 8192
 
 
 class InstancesRetrieval:
@@ -50,20 +54,29 @@ class InstancesRetrieval:
         request = self._request
         resource = request.resource
         errand = request.errand(archive, resource)
-        job = None
-        if request.again and resource.level is Level.INSTANCE:
-            job = request.provisions.bringing(archive.name, resource)
-        if job is not None:
-            return await self._picked(errand, job)
+        one = request.again and resource.level is Level.INSTANCE
+        if one and (reply := await self._picked(errand)) is not None:
+            return reply
         job = self._job(errand)
         async with AsyncExitStack() as stack:
             follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
             return await request.following(errand).parts(follower, follower.parts(), stack)
 
-    async def _picked(self, errand: Errand, job: Job) -> Reply:
-        """One instance out of the fetch of more that is bringing it."""
-        name = (errand.resource.series, errand.resource.instance)
-        return await self._assembled(errand, [(name, job)])
+    async def _picked(self, errand: Errand) -> Reply | None:
+        """One instance out of a fetch of more that is bringing it; None when there is none, or it fails."""
+        job = await self._bringing(errand, near=True)
+        if job is None:
+            return None
+        try:
+            return await self._assembled(errand, [((errand.resource.series, errand.resource.instance), job)])
+        except (Cut, Received):
+            return None
+
+    async def _bringing(self, errand: Errand, *, near: bool) -> Job | None:
+        def suits(syntax: str) -> bool:
+            return best(self._request.wanted, [(DICOM, syntax)]) is not None
+
+        return await self._request.provisions.bringing(errand.archive.name, errand.resource, suits, near=near)
 
     async def _assembled(self, errand: Errand, sources: Sequence[Source]) -> Reply:
         request = self._request
@@ -71,7 +84,22 @@ class InstancesRetrieval:
             assembly = Assembly(sources, request.cache.fills, uniform=False)
             stack.push_async_callback(assembly.aclose)
             follower = await assembly.begin()
-            return await request.following(errand).parts(follower, assembly.parts(), stack)
+            parts = self._told(errand, assembly.parts())
+            return await request.following(errand).parts(follower, parts, stack)
+
+    async def _told(self, errand: Errand, parts: AsyncGenerator[Part, None]) -> AsyncGenerator[Part, None]:
+        """The parts; when the archive does not have one, what it has listed is believed no more."""
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
+        except Received as error:
+            await self._doubted(errand)
+            raise Cut("The upstream does not have all that it has listed.") from error
+
+    async def _doubted(self, errand: Errand) -> None:
+        study = errand.resource.study or ""
+        await self._request.cache.catalog.void(study, errand.archive.name)
 
     async def _validated(self, archive: Upstream, found: Found) -> Reply | None:
         """The instance that is held, if the upstream says that its header is still right."""
@@ -99,24 +127,36 @@ class InstancesRetrieval:
             return await request.hit([units[member] for member in members], VALIDATED)
         if not units:
             return None
+        wholes = _wholes(members, units)
+        if wholes.issuperset(member[0] for member in members):
+            return None
         errand = request.errand(archive, request.resource)
-        return await self._assembled(errand, self._sources(archive, members, units))
+        sources = await self._sources(archive, members, units, wholes)
+        try:
+            return await self._assembled(errand, sources)
+        except Received:  # one member is not there, or not like that; the others may be
+            await self._doubted(errand)
+            return None
 
-    def _sources(
-        self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held]
+    async def _sources(
+        self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held], wholes: set[str]
     ) -> list[Source]:
-        """Where each member comes from."""
+        """Where each member comes from. Of a series that is fetched whole everything is sent that comes, in
+        the order it comes in: its retrieve knows better than any list."""
         request = self._request
         base = archive.bases[0]
-        whole = {series: self._job(self._errand_of(archive, series)) for series in _wholes(members, units)}
         sources: list[Source] = []
+        left = set(wholes)
         for member in members:
-            if job := whole.get(member[0]):
-                sources.append((member, job))
+            if member[0] in left:
+                left.remove(member[0])
+                sources.append((EVERY, self._job(self._errand_of(archive, member[0]))))
+            elif member[0] in wholes:
+                continue
             elif unit := units.get(member):
                 sources.append((member, request.part(unit, base)))
             else:
-                sources.append((member, self._single(archive, member)))
+                sources.append((member, await self._single(archive, member)))
         return sources
 
     def _errand_of(self, archive: Upstream, series: str, instance: str | None = None) -> Errand:
@@ -124,9 +164,9 @@ class InstancesRetrieval:
         resource = Resource(Kind.DICOM, level, self._request.resource.study, series, instance)
         return self._request.errand(archive, resource)
 
-    def _single(self, archive: Upstream, member: Member) -> Job:
+    async def _single(self, archive: Upstream, member: Member) -> Job:
         errand = self._errand_of(archive, *member)
-        return self._request.provisions.bringing(archive.name, errand.resource) or self._job(errand)
+        return await self._bringing(errand, near=False) or self._job(errand)
 
     def _job(self, errand: Errand) -> Job:
         job = Job(self._request.larder, errand, "", again=self._request.again)

@@ -38,8 +38,10 @@ class Cutter:
         Raises errors.UpstreamError."""
         media, _ = part_type(part.fields.get("content-type"))
         head, header = await _head_of(part) if media == DICOM else (b"", None)
-        form = shape(header.raw) if header and header.pixels else None
-        if header is None or header.pixels is None or form is None:
+        if header is None or not self._is_asked_for(header):
+            return []
+        form = shape(header.raw) if header.pixels else None
+        if header.pixels is None or form is None:
             return []
         if max(self._numbers) > form.frames or (self._alone and form.frames > 1):
             return []
@@ -47,6 +49,15 @@ class Cutter:
         if table is not None:
             return self._ranges(part, table, head)
         return await self._when_whole(part) if form.frames == 1 else []
+
+    def _is_asked_for(self, header: Header) -> bool:
+        """An archive that sends another instance than the one asked for must not have its frames pass for
+        those of this one: they could be another patient's."""
+        resource = self._request.resource
+        try:
+            return header.identity == (resource.study, resource.series, resource.instance)
+        except Part10Error:
+            return False
 
     def _ranges(self, part: FollowedPart, table: FrameTable, head: bytes) -> list[Part]:
         key = self._key(table)

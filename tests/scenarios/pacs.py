@@ -117,6 +117,7 @@ class Pacs:
     form: str = UNCOMPRESSED  # what its frames are
     shape: str = ""
     padding: int = 0  # bytes in front of the pixels
+    backwards: bool = False  # a study or series comes last instance first
     fields: list[tuple[str, str]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
@@ -194,7 +195,8 @@ class Pacs:
     def answer(self, path: str) -> list[Step]:
         """The whole answer to a path."""
         if path in (self.study, self.series) and self.slices:
-            return self.parts(path, [(self._label("application/dicom", file), file) for file in self.files])
+            files = self.files[::-1] if self.backwards else self.files
+            return self.parts(path, [(self._label("application/dicom", file), file) for file in files])
         if path == "/studies" or path == f"{self.study}/series":
             return self.json(path, [self.row(1)] if self.slices else [])
         if path in (f"{self.study}/instances", f"{self.series}/instances"):

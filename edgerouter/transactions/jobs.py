@@ -51,10 +51,10 @@ class Job:
         errand, catalog = self._errand, self._larder.cache.catalog
         upstream, resource = errand.archive.name, errand.resource
         if is_rendition(resource.kind):
-            await fetch_parts(fill, errand, Rendition(fill, upstream, resource, self._name))
+            await fetch_parts(fill, errand, Rendition(fill, upstream, resource, self._name, errand.wanted))
             return
         since, asked_at = catalog.moment(), time.time()
-        named = Instances(fill, upstream, errand.base, resource)
+        named = Instances(fill, upstream, errand.base, resource, errand.wanted)
         await fetch_parts(fill, errand, named)
         if fill.is_keeping:
             members = () if named.unnamed else named.members

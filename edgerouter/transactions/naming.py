@@ -22,7 +22,7 @@ from edgerouter.dicomweb.media import DICOM, Wish, part_content_type
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
-from edgerouter.transactions.keeping import lawful, syntax_of
+from edgerouter.transactions.keeping import lawful, made_to_order, syntax_of
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,9 @@ class Namer(Protocol):
 class Instances:
     """Names PS3.10 parts by what is in them; `members` are those that were what was asked for."""
 
-    def __init__(self, fill: Fill, upstream: str, base: str, resource: Resource) -> None:
+    def __init__(
+        self, fill: Fill, upstream: str, base: str, resource: Resource, wanted: Sequence[Wish]
+    ) -> None:
         self.members: list[Member] = []
         self.unnamed = 0
         self.study_date = ""
@@ -83,6 +85,7 @@ class Instances:
         self._upstream = upstream
         self._base = base
         self._resource = resource
+        self._wishes = wanted
         self._label: Label | None = None
         self._head: bytearray | None = None
         self._wanted = 0
@@ -159,6 +162,8 @@ class Instances:
         if any(want and want != got for want, got in zip(asked, found, strict=True)):
             logger.error("upstream %s sent an instance that was not asked for", self._upstream)
             return None
+        if made_to_order(header.syntax.uid, self._wishes):
+            return None
         return lawful(UnitKey(self._upstream, *found, UnitKind.INSTANCE, "", DICOM, header.syntax.uid))
 
 
@@ -197,6 +202,7 @@ class Frames:
         located = self._check(label, number)
         syntax = syntax_of(label.media, label.syntax, self._wanted)
         sure = label.is_plain and syntax is not None and (located or len(numbers) == 1)
+        sure = sure and not made_to_order(syntax or "", self._wanted)
         key = self._key = self._named(number, label.media, syntax or "") if sure else None
         fields = frame_fields(key, self._base) if key else label.as_it_came
         await self._fill.open_part(label.sized(fields), label.length)
@@ -230,8 +236,11 @@ class Frames:
 class Rendition:
     """Names what stands alone; several parts are not one thing, and none of them is kept."""
 
-    def __init__(self, fill: Fill, upstream: str, resource: Resource, name: str) -> None:
+    def __init__(
+        self, fill: Fill, upstream: str, resource: Resource, name: str, wanted: Sequence[Wish]
+    ) -> None:
         self._fill = fill
+        self._wanted = wanted
         self._upstream = upstream
         self._resource = resource
         self._name = name
@@ -259,6 +268,8 @@ class Rendition:
         resource = self._resource
         place = (resource.study or "", resource.series or "", resource.instance or "")
         kind = UnitKind.RENDITION
+        if label.syntax and made_to_order(label.syntax, self._wanted):
+            return None
         return lawful(UnitKey(self._upstream, *place, kind, self._name, label.media, label.syntax or ""))
 
 

@@ -11,7 +11,7 @@ from edgerouter.cache.catalog import Catalog
 from edgerouter.dicom.syntaxes import EXPLICIT_LITTLE_ENDIAN, transfer_syntax
 from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Resource
-from edgerouter.dicomweb.syntaxes import default_syntax
+from edgerouter.dicomweb.syntaxes import default_syntax, is_lossless
 from edgerouter.transactions.fetch import Errand
 
 _SERIES = 10_000  # whose shape is remembered
@@ -87,6 +87,8 @@ def instance_wishes(wanted: Sequence[Wish]) -> list[Wish]:
 
 
 def _syntax(wish: Wish) -> str | None:
+    if wish.transfer_syntax and not is_lossless(wish.transfer_syntax):
+        return "*"  # named, it might be made for us; as it is stored it is that, or the frame is asked for
     if wish.media == OCTETS or wish.transfer_syntax:
         return wish.transfer_syntax
     return default_syntax(wish.media)

@@ -249,3 +249,38 @@ async def test_who_names_no_syntax_takes_any_where_a_rule_says_so(
         # Who does name one gets that one.
         named = await asked(edge, path, f"{bare}; transfer-syntax={EXPLICIT}")
         assert named.parts[0].body == (pacs.plain.frame(1, 1) if "frames" in path else pacs.plain.files[0])
+
+
+@pytest.mark.parametrize("promote", ["yes", "no"])
+@pytest.mark.parametrize("path", ["{instance}", "{series}", "{instance}/frames/1"])
+async def test_what_was_compressed_with_loss_for_one_who_named_it_answers_nobody_else(
+    tmp_path: Path, path: str, promote: str
+) -> None:
+    """The archive stores it uncompressed: who takes any transfer syntax must not get what somebody else had
+    made of it."""
+    pacs = Pacs(slices=1, frames=1, shape="native")
+    lossy = Pacs(slices=1, frames=1, shape="jpeg")
+    path = path.format(series=pacs.series, instance=pacs.instance(1))
+    media = "image/jpeg" if "frames" in path else "application/dicom"
+    for one in (pacs.series, pacs.instance(1), f"{pacs.instance(1)}/frames/1"):
+
+        def transcoded(seen: Seen, one: str = one) -> list[Step]:
+            return (lossy if JPEG in (seen.get("accept") or "") else pacs).answer(one)
+
+        pacs.say[one] = transcoded
+    async with keeping(pacs, folder=tmp_path, route={"promote": promote}) as edge:
+        for _ in range(2):
+            named = await asked(edge, path, related(media, JPEG))
+            assert named.parts[0].body == (lossy.frame(1, 1) if "frames" in path else lossy.files[0])
+        stored = OCTETS + AS_STORED if "frames" in path else DICOM + AS_STORED
+        any_form = await asked(edge, path, stored)
+        assert any_form.parts[0].body == (pacs.frame(1, 1) if "frames" in path else pacs.files[0])
+
+
+async def test_what_is_stored_with_loss_answers_who_names_it_and_who_takes_any(tmp_path: Path) -> None:
+    pacs = Pacs(slices=1, frames=1, shape="jpeg")
+    frame = f"{pacs.instance(1)}/frames/1"
+    async with keeping(pacs, folder=tmp_path, route={"promote": "yes"}) as edge:
+        for accept in (related("image/jpeg", JPEG), OCTETS + AS_STORED, related("image/jpeg", JPEG)):
+            assert (await asked(edge, frame, accept)).parts[0].body == pacs.frame(1, 1)
+        assert pacs.asked == [pacs.instance(1)]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test lint lock clean
+.PHONY: setup packages demo test lint lock clean bench-session
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,9 @@ demo: setup
 
 test: setup packages lint
 	$(BIN)/python -m pytest
+
+bench-session: setup packages
+	$(BIN)/python -m tests.bench.session
 
 lint: setup
 	$(BIN)/ruff check .

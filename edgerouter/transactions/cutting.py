@@ -18,6 +18,7 @@ from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.sending import HeldPart, Part
 
 HEAD = 1 << 20  # bytes in which the pixels have to begin
+STEP = 4096  # bytes more for which they are looked for again
 SOON = 4 << 20  # bytes still to come for which a frame of a large instance is waited for
 
 
@@ -115,19 +116,21 @@ class _Range:
 
 async def _head_of(part: FollowedPart) -> tuple[bytes, Header | None]:
     """The first bytes of an instance that is still arriving, and what they tell of its frames."""
-    head = bytearray()
-    wanted = 1024
-    async for piece in part.read(0, HEAD):
-        head += piece
-        if len(head) < wanted:
-            continue
-        try:
-            return bytes(head), read_header(bytes(head), FACTS, limit=HEAD)
-        except NeedMore as more:
-            wanted = more.wanted
-        except Part10Error:
-            break
-    return bytes(head), None
+    head, wanted, header = bytearray(), 0, None
+    try:
+        async for piece in part.read(0, HEAD):
+            head += piece
+            if len(head) >= wanted:
+                try:
+                    header = read_header(bytes(head), FACTS, limit=HEAD)
+                    break
+                except NeedMore as more:
+                    wanted = max(more.wanted, len(head) + STEP)
+        else:
+            header = read_header(bytes(head), FACTS, limit=HEAD, complete=True)
+    except Part10Error:
+        pass  # the archive may know better what it holds: it is asked for the frames
+    return bytes(head), header
 
 
 def _fields(key: UnitKey, base: str, length: int) -> Fields:

@@ -61,8 +61,12 @@ class Job:
             await learn(self._larder.cache, errand, members, named.study_date, since, asked_at)
 
     def brings(self, name: Hashable, place: int, part: FollowedPart) -> bool:
-        """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so."""
-        return member_in(part.fields) == name
+        """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so, or the only one, which
+        does not say what it is."""
+        member = member_in(part.fields)
+        if self._errand.resource.level is Level.INSTANCE:
+            return place == 0 and member in (None, name)
+        return member == name
 
     async def _handed_on(self, fill: Fill) -> bool:
         errand = self._errand

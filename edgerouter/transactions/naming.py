@@ -1,8 +1,9 @@
 """What the parts of an upstream's answer are: each is named by what it says of itself, never by the request
 alone, and becomes a unit only when its end was seen and it is what was asked for (law 3).
 
-A part that is not what was asked for is passed on, since the client would have got it from the archive, too;
-it is never kept."""
+A part that is not what was asked for is passed on under its own name, since the client would have got it from
+the archive, too; it is never kept. Nor is what may have been compressed with loss just because that was asked
+for."""
 
 import logging
 import re
@@ -91,10 +92,12 @@ class Instances:
         self._wanted = 0
         self._size = 0
         self._key: UnitKey | None = None
+        self._is_member = False
         self._table: FrameTable | None = None
 
     async def begin(self, label: Label) -> None:
         self._label, self._key, self._table, self._size = label, None, None, 0
+        self._is_member = False
         if label.media == DICOM and label.is_plain:
             self._head, self._wanted = bytearray(), 0
         else:
@@ -112,11 +115,13 @@ class Instances:
     async def end(self) -> None:
         if self._head is not None:
             await self._look(complete=True)
-        if self._key is None:
+        key = self._key if self._is_member else None
+        if key is None:
             self.unnamed += 1
         else:
-            self.members.append((self._key.series, self._key.instance))
-        await self._fill.close_part(self._key, frame_table=self._frames())
+            self.members.append((key.series, key.instance))
+            key = None if made_to_order(key.syntax, self._wishes) else key
+        await self._fill.close_part(key, frame_table=self._frames())
 
     async def finish(self) -> None:
         """What came is what there is."""
@@ -159,11 +164,9 @@ class Instances:
         except Part10Error:
             return None
         asked = (self._resource.study, self._resource.series, self._resource.instance)
-        if any(want and want != got for want, got in zip(asked, found, strict=True)):
+        self._is_member = all(want in (None, got) for want, got in zip(asked, found, strict=True))
+        if not self._is_member:
             logger.error("upstream %s sent an instance that was not asked for", self._upstream)
-            return None
-        if made_to_order(header.syntax.uid, self._wishes):
-            return None
         return lawful(UnitKey(self._upstream, *found, UnitKind.INSTANCE, "", DICOM, header.syntax.uid))
 
 
@@ -202,7 +205,6 @@ class Frames:
         located = self._check(label, number)
         syntax = syntax_of(label.media, label.syntax, self._wanted)
         sure = label.is_plain and syntax is not None and (located or len(numbers) == 1)
-        sure = sure and not made_to_order(syntax or "", self._wanted)
         key = self._key = self._named(number, label.media, syntax or "") if sure else None
         fields = frame_fields(key, self._base) if key else label.as_it_came
         await self._fill.open_part(label.sized(fields), label.length)
@@ -211,7 +213,8 @@ class Frames:
         await self._fill.write(chunk)
 
     async def end(self) -> None:
-        await self._fill.close_part(self._key)
+        key = self._key
+        await self._fill.close_part(None if key and made_to_order(key.syntax, self._wanted) else key)
 
     async def finish(self) -> None:
         if self._next < len(self._resource.frames):

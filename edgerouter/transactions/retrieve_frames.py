@@ -9,7 +9,7 @@ from edgerouter.cache.follower import FollowedPart
 from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.media import best
 from edgerouter.dicomweb.resource import Kind, Resource
-from edgerouter.errors import Received
+from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Mixture
 from edgerouter.transactions.cutting import Cutter, each
@@ -94,8 +94,8 @@ class FramesRetrieval:
             return None
         try:
             return await self._cut_out(archive, job, request.errand(archive, self._instance), alone=False)
-        except Received:
-            return None  # it is asked for itself
+        except Cut:
+            return None
 
     async def _promoted(self, archive: Upstream) -> Reply | None:
         """The frame out of its instance, which is fetched; None where the frame itself has to be."""

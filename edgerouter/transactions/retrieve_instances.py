@@ -69,7 +69,7 @@ class InstancesRetrieval:
             return None
         try:
             return await self._assembled(errand, [((errand.resource.series, errand.resource.instance), job)])
-        except (Cut, Received):
+        except Cut:
             return None
 
     async def _bringing(self, errand: Errand, *, near: bool) -> Job | None:

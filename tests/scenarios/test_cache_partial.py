@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenarios.edge import DICOM, JSON, Edge
 from tests.scenarios.pacs import (
+    AS_STORED,
     DERIVED,
     HIT,
     MISS,
@@ -279,3 +280,32 @@ async def test_members_are_told_as_those_of_a_cold_answer(tmp_path: Path) -> Non
         }
         assert SERIES in places[0]
         assert (await edge.ask(pacs.instance(2), DICOM)).get("cache-status") != MISS
+
+
+async def test_a_member_that_nobody_can_name_is_passed_on_in_its_place(tmp_path: Path) -> None:
+    """A big endian file, say: it is never kept, and the series around it is."""
+    pacs = Pacs(slices=5, frames=1, size=100_000)
+    pacs.files[2] = b"no DICOM at all" * 5000
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await listed(edge, pacs)
+        await held(edge, pacs, [1, 2, 4, 5])
+        for _ in range(2):
+            reply = await edge.ask(pacs.series, DICOM)
+            await edge.kept()
+            assert [part.body for part in reply.parts] == pacs.files
+        assert pacs.asked[-2:] == [pacs.instance(3)] * 2
+
+
+async def test_members_asked_for_in_a_lossy_syntax_are_sent_and_not_kept(tmp_path: Path) -> None:
+    """That of the held ones, which came as they are stored."""
+    pacs = Pacs(slices=5, frames=1, size=100_000, shape="jpeg")
+    async with keeping(pacs, folder=tmp_path) as edge:
+        await listed(edge, pacs)
+        for number in (1, 2, 4, 5):
+            await edge.ask(pacs.instance(number), DICOM + AS_STORED)
+        await edge.kept()
+        for _ in range(2):
+            reply = await edge.ask(pacs.series, f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.50")
+            await edge.kept()
+            assert [part.body for part in reply.parts] == pacs.files
+        assert pacs.asked[-2:] == [pacs.instance(3)] * 2

@@ -9,10 +9,11 @@ import pytest
 
 from tests.scenarios.edge import DICOM, JSON, OCTETS, Edge, Reply
 from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, UNCOMPRESSED, Pacs, keeping
+from tests.scenarios.pictures import SHAPES
 from tests.scenarios.test_cache_flight import clients, crowd, until
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted
-from tests.support.scripted import Reset
+from tests.support.scripted import Reset, Send
 
 MIB = 1 << 20
 STORED = OCTETS + AS_STORED
@@ -364,3 +365,73 @@ async def test_a_frame_is_never_cut_out_of_another_instance_than_its_own(tmp_pat
         await edge.kept()
         assert body_of(await edge.ask(frame_of(pacs, 1), STORED)) == pacs.frame(1, 1)
         assert pacs.asked == [pacs.instance(1), frame_of(pacs, 1)]
+
+
+@pytest.mark.parametrize("shape", ["native", "jpeg"])
+async def test_a_very_small_instance_gives_its_frame(tmp_path: Path, shape: str) -> None:
+    pacs = Pacs(slices=1, frames=1, size=16, shape=shape)
+    async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge:
+        assert body_of(await edge.ask(frame_of(pacs, 1), STORED)) == pacs.frame(1, 1)
+        assert pacs.asked == [pacs.instance(1)]
+
+
+def nonsense(pacs: Pacs) -> bytes:
+    return bytes(5000)
+
+
+def cut_short(pacs: Pacs) -> bytes:
+    return pacs.files[0][:300]
+
+
+def nameless(pacs: Pacs) -> bytes:
+    return SHAPES["native"].file([(0x00080060, "CS", "OT")], [pacs.frame(1, 1)])
+
+
+def endless(pacs: Pacs) -> bytes:
+    """Its pixels begin behind what is looked at."""
+    return Pacs(slices=1, frames=1, shape="native", padding=3 * MIB).files[0]
+
+
+@pytest.mark.parametrize("made", [nonsense, cut_short, nameless, endless])
+async def test_an_instance_whose_head_tells_nothing_is_left_alone(
+    tmp_path: Path, made: Callable[[Pacs], bytes]
+) -> None:
+    pacs = Pacs(slices=1, frames=1, shape="native")
+    pacs.files[0] = made(pacs)
+    async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge:
+        assert body_of(await edge.ask(frame_of(pacs, 1), STORED)) == pacs.frame(1, 1)
+        assert pacs.asked == [pacs.instance(1), frame_of(pacs, 1)]
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+@pytest.mark.parametrize("what", ["frame", "instance"])
+async def test_who_waited_for_a_series_in_vain_is_served_by_himself(
+    tmp_path: Path, what: str, how: str
+) -> None:
+    """It was due next, and the series ends, or breaks off, without it."""
+    pacs = Pacs(slices=20, frames=1, size=60_000, shape="native")
+    async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge:
+        await edge.ask(f"{pacs.series}/metadata", JSON)
+        gate = pacs.hold(pacs.series, at=behind(pacs, 2))
+        [begun, note, wait, *_] = pacs.answer(pacs.series)
+        without = Pacs(slices=3, frames=1, size=60_000, shape="native")
+        if how == "cut":
+            pacs.say[pacs.series] = lambda seen: [begun, note, wait, Reset()]
+        else:
+            [three] = without.answer(pacs.series)
+            assert isinstance(three, Scripted)
+            whole = three.render(0, "GET")
+            at = whole.index(b"\r\n\r\n") + 4 + behind(pacs, 2)
+            pacs.say[pacs.series] = lambda seen: [Send(whole[:at]), note, wait, Send(whole[at:])]
+        async with clients(edge, pacs.series, DICOM + AS_STORED, 1) as [first], asyncio.TaskGroup() as group:
+            await gate.reached.wait()
+            await first.read(behind(pacs, 2) - 3_000)
+            joined = crowd(edge)
+            path = frame_of(pacs, 5) if what == "frame" else pacs.instance(5)
+            asked = group.create_task(edge.ask(path, STORED if what == "frame" else DICOM))
+            await until(lambda: crowd(edge) > joined or asked.done())
+            assert not asked.done()
+            gate.open.set()
+            expected = pacs.frame(5, 1) if what == "frame" else pacs.files[4]
+            assert body_of(await asked) == expected
+        assert pacs.asked[1:] == [pacs.series, pacs.instance(5)]

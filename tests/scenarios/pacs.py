@@ -117,7 +117,7 @@ class Pacs:
     form: str = UNCOMPRESSED  # what its frames are
     shape: str = ""
     padding: int = 0  # bytes in front of the pixels
-    backwards: bool = False  # a study or series comes last instance first
+    order: Sequence[int] = ()  # in which a study or series comes, where that is another
     fields: list[tuple[str, str]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
@@ -195,7 +195,7 @@ class Pacs:
     def answer(self, path: str) -> list[Step]:
         """The whole answer to a path."""
         if path in (self.study, self.series) and self.slices:
-            files = self.files[::-1] if self.backwards else self.files
+            files = [self.files[number - 1] for number in self.order or self.numbers]
             return self.parts(path, [(self._label("application/dicom", file), file) for file in files])
         if path == "/studies" or path == f"{self.study}/series":
             return self.json(path, [self.row(1)] if self.slices else [])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import pytest
@@ -286,17 +286,24 @@ async def test_a_frame_that_is_near_waits_for_the_series_and_one_that_is_far_doe
         assert pacs.asked[1:] == [pacs.series, *([] if joins else [pacs.instance(number)])]
 
 
-async def test_an_archive_that_does_not_keep_to_its_order_is_not_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "order", [range(20, 0, -1), [*range(2, 21, 2), *range(1, 20, 2)]], ids=["back", "even"]
+)
+async def test_an_archive_that_does_not_keep_to_its_order_is_not_waited_for(
+    tmp_path: Path, order: Sequence[int]
+) -> None:
+    """What is next on the list to the part that is arriving may come last of all."""
+    number = order[2] + 1 if order[0] < order[2] else order[2] - 4  # the third is arriving
     pacs = Pacs(slices=20, frames=1, size=60_000, shape="native")
     async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge:
         await edge.ask(f"{pacs.series}/metadata", JSON)
-        pacs.backwards = True
+        pacs.order = order
 
         async def play() -> None:
-            assert body_of(await edge.ask(frame_of(pacs, 15), STORED)) == pacs.frame(15, 1)
+            assert body_of(await edge.ask(frame_of(pacs, number), STORED)) == pacs.frame(number, 1)
 
         await while_series_arrives(pacs, edge, 2, play)
-        assert pacs.asked[1:] == [pacs.series, pacs.instance(15)]
+        assert pacs.asked[1:] == [pacs.series, pacs.instance(number)]
 
 
 async def test_who_wants_it_uncompressed_does_not_join_a_fetch_that_brings_it_compressed(

@@ -18,7 +18,7 @@ import pydicom
 import pytest
 
 from edgerouter.dicom.syntaxes import IMPLICIT_LITTLE_ENDIAN, transfer_syntax
-from tests.scenarios.pictures import SHAPES
+from tests.scenarios.shapes import SHAPES
 from tests.support.archives import Edge, edge_over
 from tests.support.doors import DICOM_AS_STORED, OCTETS, OCTETS_AS_STORED, Door, Reply
 from tests.support.orthanc import Orthanc

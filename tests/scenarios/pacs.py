@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.dicom.build import element, image, part10
 from tests.scenarios.edge import Edge, Fields, edge_over, multipart, related
-from tests.scenarios.pictures import SHAPES
+from tests.scenarios.shapes import SHAPES
 from tests.support.scripted import Close, Note, ScriptedUpstream, Seen, Send, Step, Wait
 from tests.support.scripted import Reply as Scripted
 

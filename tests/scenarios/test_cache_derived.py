@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenarios.edge import DICOM, OCTETS
 from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, SERIES, Pacs, keeping
-from tests.scenarios.pictures import SHAPES
+from tests.scenarios.shapes import SHAPES
 from tests.scenarios.test_cache_damage import DAMAGE, MIB, flip, holding
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted

@@ -9,7 +9,7 @@ import pytest
 
 from tests.scenarios.edge import DICOM, JSON, OCTETS, Edge, Reply
 from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, UNCOMPRESSED, Pacs, keeping
-from tests.scenarios.pictures import SHAPES
+from tests.scenarios.shapes import SHAPES
 from tests.scenarios.test_cache_flight import clients, crowd, until
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted

@@ -2,7 +2,7 @@
 cross the line once, whatever is asked for next."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,38 +12,39 @@ from edgerouter.dicom.syntaxes import EXPLICIT_LITTLE_ENDIAN, transfer_syntax
 from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.syntaxes import default_syntax, is_lossless
-from edgerouter.transactions.fetch import Errand
 
 _SERIES = 10_000  # whose shape is remembered
 
 
 class Shapes:
-    """Which series have instances whose frames are had one by one, asked for so: of several frames, or in a
+    """Which series have instances whose frames, wished so, are had one by one: of several frames, or in a
     form from which the frame cannot be cut as wished."""
 
     def __init__(self) -> None:
-        self._apart: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._apart: OrderedDict[tuple[Hashable, ...], None] = OrderedDict()
 
-    def note(self, errand: Errand) -> None:
-        """The instance asked for so is not worth fetching for the sake of one frame, nor others like it."""
-        name = _name(errand)
+    def note(self, upstream: str, resource: Resource, wanted: Sequence[Wish]) -> None:
+        """The instance is not worth fetching for the sake of one frame as wished, nor are others like it."""
+        name = _name(upstream, resource, wanted)
         self._apart[name] = None
         self._apart.move_to_end(name)
         if len(self._apart) > _SERIES:
             self._apart.popitem(last=False)
 
-    async def may_promote(self, catalog: Catalog, errand: Errand, resource: Resource) -> bool:
+    async def may_promote(
+        self, catalog: Catalog, upstream: str, resource: Resource, wanted: Sequence[Wish]
+    ) -> bool:
         """Whether to fetch the instance for frame 1: not if it has, or is likely to have, several."""
-        if resource.frames != (1,) or _name(errand) in self._apart:
+        if resource.frames != (1,) or _name(upstream, resource, wanted) in self._apart:
             return False
-        if (await count_of(catalog, errand.archive.name, resource) or 1) > 1:
-            self.note(errand)
+        if (await count_of(catalog, upstream, resource) or 1) > 1:
+            self.note(upstream, resource, wanted)
             return False
         return True
 
 
-def _name(errand: Errand) -> tuple[str, ...]:
-    return (errand.archive.name, errand.resource.series or "", errand.outbound.fields.get("accept") or "")
+def _name(upstream: str, resource: Resource, wanted: Sequence[Wish]) -> tuple[Hashable, ...]:
+    return (upstream, resource.series, *(replace(wish, multipart=True) for wish in wanted))
 
 
 async def count_of(catalog: Catalog, upstream: str, resource: Resource) -> int | None:

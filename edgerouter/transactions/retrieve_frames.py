@@ -100,19 +100,19 @@ class FramesRetrieval:
     async def _promoted(self, archive: Upstream) -> Reply | None:
         """The frame out of its instance, which is fetched; None where the frame itself has to be."""
         request = self._request
-        resource, shapes = request.resource, request.provisions.shapes
-        errand = request.errand(archive, self._instance, instance_wishes(request.wanted))
-        if not self._promote or not await shapes.may_promote(request.cache.catalog, errand, resource):
+        shapes, about = request.provisions.shapes, (archive.name, request.resource, request.wanted)
+        if not self._promote or not await shapes.may_promote(request.cache.catalog, *about):
             return None
+        errand = request.errand(archive, self._instance, instance_wishes(request.wanted))
         job = Job(request.larder, errand, "", again=request.again)
         try:
             reply = await self._cut_out(archive, job, errand, alone=True)
         except Received as error:  # the frame itself may be had all the same, or why not is for it to say
             if error.status in _LASTING:
-                shapes.note(errand)
+                shapes.note(*about)
             return None
         if reply is None:
-            shapes.note(errand)
+            shapes.note(*about)
         return reply
 
     @property

@@ -284,3 +284,15 @@ async def test_what_is_stored_with_loss_answers_who_names_it_and_who_takes_any(t
         for accept in (related("image/jpeg", JPEG), OCTETS + AS_STORED, related("image/jpeg", JPEG)):
             assert (await asked(edge, frame, accept)).parts[0].body == pacs.frame(1, 1)
         assert pacs.asked == [pacs.instance(1)]
+
+
+async def test_who_names_a_lossy_syntax_does_not_keep_others_from_whole_instances(tmp_path: Path) -> None:
+    pacs = Pacs(slices=2, frames=1, shape="native")
+    lossy = Pacs(slices=2, frames=1, shape="jpeg")
+    frames = [f"{pacs.instance(number)}/frames/1" for number in (1, 2)]
+    pacs.say[frames[0]] = lambda seen: lossy.answer(frames[0])
+    async with keeping(pacs, folder=tmp_path, route={"promote": "yes"}) as edge:
+        named = await asked(edge, frames[0], related("image/jpeg", JPEG))
+        assert named.parts[0].body == lossy.frame(1, 1)
+        assert (await asked(edge, frames[1], OCTETS + AS_STORED)).parts[0].body == pacs.frame(2, 1)
+        assert pacs.asked == [pacs.instance(1), frames[0], pacs.instance(2)]

@@ -2,7 +2,7 @@
 fetch what is missing; a few fills ahead of what is being sent."""
 
 from collections.abc import AsyncGenerator, Hashable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from itertools import islice
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class Bringer(Protocol):
 
 # What a part is called, and where it comes from.
 Source = tuple[Hashable, HeldPart | Bringer]
+EVERY = object()  # in the place of a name: all that the fetch brings, in its order
 
 
 class Mixture(Exception):
@@ -48,6 +49,8 @@ class _Picker:
 
     async def part(self, name: Hashable) -> FollowedPart:
         """The part of this name, when it is here. Raises Cut when the answer is over without it."""
+        if name is EVERY:
+            return await self._first()
         found = self._found.get(name) or self._picked(name)
         while found is None:
             part = await anext(self._parts, None)
@@ -60,6 +63,20 @@ class _Picker:
             self._seen += 1
         self._found[name] = found
         return found
+
+    async def every(self) -> AsyncGenerator[FollowedPart, None]:
+        """All parts. Raises Cut when the answer breaks off."""
+        yield await self._first()
+        async for part in self._parts:
+            yield part
+
+    async def _first(self) -> FollowedPart:
+        if EVERY not in self._found:
+            part = await anext(self._parts, None)
+            if part is None:
+                raise Cut("The upstream did not send all that it was asked for.")
+            self._found[EVERY] = part
+        return self._found[EVERY]
 
     def _picked(self, name: Hashable) -> FollowedPart | None:
         for at, (place, part) in enumerate(self._passed):
@@ -103,6 +120,10 @@ class Assembly:
         for name, source in self._sources:
             if isinstance(source, HeldPart):
                 yield source
+            elif name is EVERY:
+                async with aclosing((await self._picker(source)).every()) as parts:
+                    async for part in parts:
+                        yield part
             else:
                 yield await (await self._picker(source)).part(name)
 

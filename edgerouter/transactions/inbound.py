@@ -16,7 +16,8 @@ class Inbound:
 
     `query` is the raw query string, checked but not decoded. `public` has no trailing slash.
     `body_length` is the number of bytes of the body, None when it is chunked. `via` is what a request to an
-    upstream says of the way so far, "" when nobody watches for loops.
+    upstream says of the way so far, "" when nobody watches for loops. With `any_syntax` a client that names
+    no transfer syntax takes any.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Inbound:
     body: AsyncIterator[bytes] | None = None
     body_length: int | None = None
     via: str = ""
+    any_syntax: bool = False
 
     @property
     def bypass(self) -> bool:

@@ -1,8 +1,9 @@
 """What the parts of an upstream's answer are: each is named by what it says of itself, never by the request
 alone, and becomes a unit only when its end was seen and it is what was asked for (law 3).
 
-A part that is not what was asked for is passed on, since the client would have got it from the archive, too;
-it is never kept."""
+A part that is not what was asked for is passed on under its own name, since the client would have got it from
+the archive, too; it is never kept. Nor is what may have been compressed with loss just because that was asked
+for."""
 
 import logging
 import re
@@ -22,7 +23,7 @@ from edgerouter.dicomweb.media import DICOM, Wish, part_content_type
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
-from edgerouter.transactions.keeping import lawful, syntax_of
+from edgerouter.transactions.keeping import lawful, made_to_order, syntax_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ class Namer(Protocol):
 class Instances:
     """Names PS3.10 parts by what is in them; `members` are those that were what was asked for."""
 
-    def __init__(self, fill: Fill, upstream: str, base: str, resource: Resource) -> None:
+    def __init__(
+        self, fill: Fill, upstream: str, base: str, resource: Resource, wanted: Sequence[Wish]
+    ) -> None:
         self.validator = ""
         self.members: list[Member] = []
         self.unnamed = 0
@@ -87,15 +90,18 @@ class Instances:
         self._upstream = upstream
         self._base = base
         self._resource = resource
+        self._wishes = wanted
         self._label: Label | None = None
         self._head: bytearray | None = None
         self._wanted = 0
         self._size = 0
         self._key: UnitKey | None = None
+        self._is_member = False
         self._table: FrameTable | None = None
 
     async def begin(self, label: Label) -> None:
         self._label, self._key, self._table, self._size = label, None, None, 0
+        self._is_member = False
         if label.media == DICOM and label.is_plain:
             self._head, self._wanted = bytearray(), 0
         else:
@@ -113,13 +119,15 @@ class Instances:
     async def end(self) -> None:
         if self._head is not None:
             await self._look(complete=True)
-        if self._key is None:
+        key = self._key if self._is_member else None
+        if key is None:
             self.unnamed += 1
         else:
-            self.members.append((self._key.series, self._key.instance))
+            self.members.append((key.series, key.instance))
+            key = None if made_to_order(key.syntax, self._wishes) else key
         # The validator of a series or study is none of its instances'.
         validator = self.validator if self._resource.instance else ""
-        await self._fill.close_part(self._key, validator=validator, frame_table=self._frames())
+        await self._fill.close_part(key, validator=validator, frame_table=self._frames())
 
     async def finish(self) -> None:
         """What came is what there is."""
@@ -162,9 +170,9 @@ class Instances:
         except Part10Error:
             return None
         asked = (self._resource.study, self._resource.series, self._resource.instance)
-        if any(want and want != got for want, got in zip(asked, found, strict=True)):
+        self._is_member = all(want in (None, got) for want, got in zip(asked, found, strict=True))
+        if not self._is_member:
             logger.error("upstream %s sent an instance that was not asked for", self._upstream)
-            return None
         return lawful(UnitKey(self._upstream, *found, UnitKind.INSTANCE, "", DICOM, header.syntax.uid))
 
 
@@ -212,7 +220,8 @@ class Frames:
         await self._fill.write(chunk)
 
     async def end(self) -> None:
-        await self._fill.close_part(self._key)
+        key = self._key
+        await self._fill.close_part(None if key and made_to_order(key.syntax, self._wanted) else key)
 
     async def finish(self) -> None:
         if self._next < len(self._resource.frames):
@@ -237,9 +246,12 @@ class Frames:
 class Rendition:
     """Names what stands alone; several parts are not one thing, and none of them is kept."""
 
-    def __init__(self, fill: Fill, upstream: str, resource: Resource, name: str) -> None:
+    def __init__(
+        self, fill: Fill, upstream: str, resource: Resource, name: str, wanted: Sequence[Wish]
+    ) -> None:
         self.validator = ""
         self._fill = fill
+        self._wanted = wanted
         self._upstream = upstream
         self._resource = resource
         self._name = name
@@ -267,6 +279,8 @@ class Rendition:
         resource = self._resource
         place = (resource.study or "", resource.series or "", resource.instance or "")
         kind = UnitKind.RENDITION
+        if label.syntax and made_to_order(label.syntax, self._wanted):
+            return None
         return lawful(UnitKey(self._upstream, *place, kind, self._name, label.media, label.syntax or ""))
 
 

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import DICOM, Wish
+from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Kind, Resource, Transaction
+from edgerouter.dicomweb.syntaxes import is_lossless
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.asking import outbound_for
@@ -126,8 +127,11 @@ class Request:
     def _mending(self, key: UnitKey) -> Job | FrameJob:
         resource = resource_of(key, self.resource)
         wanted = None
-        if key.kind is UnitKind.INSTANCE and self.resource.kind is not Kind.DICOM:
-            wanted = [Wish(DICOM, key.syntax, multipart=True)]
+        lossy = not is_lossless(key.syntax) if key.syntax else False
+        if key.kind is UnitKind.INSTANCE and (lossy or self.resource.kind is not Kind.DICOM):
+            wanted = [Wish(DICOM, "*" if lossy else key.syntax, multipart=True)]
+        elif key.kind is UnitKind.FRAME and lossy:
+            wanted = [Wish(OCTETS, "*", multipart=True)]
         errand = self.errand(self.provisions.archives[key.upstream], resource, wanted)
         job = FrameJob if key.kind is UnitKind.FRAME else partial(Job, name=key.which)
         return job(self.larder, errand, again=False)

@@ -19,7 +19,7 @@ from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
-from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
@@ -69,18 +69,19 @@ class InstancesRetrieval:
     async def brought(self, archive: Upstream) -> tuple[Held, ...]:
         """All of it as units, in its order, once what is missing has come.
 
-        Raises errors.UpstreamError; Unsuitable when it may not be kept, or is not complete."""
+        Raises errors.UpstreamError; Unsuitable when it may not be kept, is not complete, or is refused in
+        this form."""
         request, lost = self._request, Unsuitable("Not all of it can be kept.", upstream=archive.name)
-        async with AsyncExitStack() as stack:
-            got = await self._got(archive, stack)
-            if not isinstance(got, Coming):
-                return tuple(got)
-            head = await got.follower.head()
-            if head.status != 200 or not got.follower.stored:
-                raise lost
-            async for part in got.parts:
-                if isinstance(part, FollowedPart) and await part.unit() is None:
-                    raise lost
+        try:
+            async with AsyncExitStack() as stack:
+                got = await self._got(archive, stack)
+                if not isinstance(got, Coming):
+                    return tuple(got)
+                await _drained(got, lost)
+        except Received as error:
+            if error.status in REFUSALS:
+                raise lost from error
+            raise
         found = await request.larder.look_up.units(
             archive.name, request.resource, request.names, request.wanted
         )
@@ -238,6 +239,16 @@ class InstancesRetrieval:
         if errand.resource.level is not Level.INSTANCE:
             self._request.provisions.begins(errand, job)
         return job
+
+
+async def _drained(coming: Coming, lost: Unsuitable) -> None:
+    """Wait until all of an answer is kept. Raises `lost` when it is not going to be."""
+    head = await coming.follower.head()
+    if head.status != 200 or not coming.follower.stored:
+        raise lost
+    async for part in coming.parts:
+        if isinstance(part, FollowedPart) and await part.unit() is None:
+            raise lost
 
 
 def _wholes(members: Sequence[Member], units: Mapping[Member, Held]) -> set[str]:

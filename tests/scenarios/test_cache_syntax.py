@@ -43,7 +43,6 @@ INSTANCES = [
     ("jpeg", "application/dicom", False),
     ("jpeg", "*/*", False),
     ("jpeg", None, False),
-    ("implicit", dicom(), False),
     ("implicit", dicom("*"), True),
     ("jpeg", f"{dicom(JPEG)}, {dicom(EXPLICIT)};q=0.5", True),
     ("native", f"{dicom(JPEG)};q=0.5, {dicom(EXPLICIT)};q=0.9", True),

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from edgerouter.dicomweb.resource import Resource, Transaction
+from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.http.fields import Fields
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})[ \t]*\Z", re.IGNORECASE)
@@ -39,6 +39,13 @@ class Inbound:
         directives = (self.fields.get("cache-control") or "") + "," + (self.fields.get("pragma") or "")
         wanted = {word.strip().lower() for word in directives.split(",")}
         return bool(wanted & {"no-cache", "max-age=0"})
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it is a HEAD of something small: it is fetched to its end, since a GET is likely to follow.
+        Of a study or series nothing is kept for a HEAD."""
+        small = self.resource.level is Level.INSTANCE or self.resource.kind is Kind.METADATA
+        return self.method == "HEAD" and small
 
     @property
     def ranged(self) -> bool:

@@ -3,11 +3,12 @@
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from edgerouter.cache.follower import Follower
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
@@ -16,6 +17,7 @@ from edgerouter.dicomweb.syntaxes import is_lossless
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.asking import outbound_for
+from edgerouter.transactions.assembly import Fetching
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Hit, Label
@@ -91,6 +93,10 @@ class Request:
     def part(self, unit: Held, base: str) -> HeldPart:
         """A held unit as a part, its location below `base`."""
         return HeldPart(unit, unit_fields(unit, base), self.cache, self.mender())
+
+    def join(self, job: Fetching) -> AbstractAsyncContextManager[Follower]:
+        """Follow the fill that a job does, or does already."""
+        return self.cache.fills.join(job.key, job, finish_alone=self.inbound.is_looking)
 
     def reading(self, errand: Errand) -> AbstractContextManager[None]:
         """Keeps the study from eviction while it is being read, also between two of its parts."""

@@ -67,7 +67,7 @@ class FramesRetrieval:
         ]
         async with AsyncExitStack() as stack:
             stack.enter_context(request.reading(errand))
-            frames = Assembly(sources, request.cache.fills, uniform=True)
+            frames = Assembly(sources, request.join, uniform=True)
             stack.push_async_callback(frames.aclose)
             follower = await frames.begin(max(missing))
             frames.check_order(follower, {number: number for number in missing})
@@ -125,7 +125,7 @@ class FramesRetrieval:
         be had so. Raises errors.UpstreamError."""
         request = self._request
         async with AsyncExitStack() as stack:
-            follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+            follower = await stack.enter_async_context(request.join(job))
             part = await self._part(job, follower.parts())
             cutter = Cutter(request, archive.bases[0], alone=alone)
             frames = await cutter.frames(part) if part else []

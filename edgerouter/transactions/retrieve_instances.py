@@ -112,7 +112,7 @@ class InstancesRetrieval:
         if one and (coming := await self._picked(errand, stack)) is not None:
             return coming
         job = self._job(errand, aged)
-        follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+        follower = await stack.enter_async_context(request.join(job))
         return Coming(errand, follower, follower.parts())
 
     async def _picked(self, errand: Errand, stack: AsyncExitStack) -> "Coming | None":
@@ -136,7 +136,7 @@ class InstancesRetrieval:
         """The first part is here. Raises errors.UpstreamError, and leaves nothing in `stack` then."""
         async with AsyncExitStack() as own:
             own.enter_context(self._request.reading(errand))
-            assembly = Assembly(sources, self._request.cache.fills, uniform=False)
+            assembly = Assembly(sources, self._request.join, uniform=False)
             own.push_async_callback(assembly.aclose)
             follower = await assembly.begin()
             stack.push_async_callback(own.pop_all().aclose)

@@ -36,6 +36,7 @@ from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.middleware.errors import places
 from edgerouter.server import Limits, serve
+from edgerouter.transactions.search import Settings as Searching
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
@@ -163,9 +164,20 @@ async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
 def _service(config: Config, archives: dict[str, HttpArchive], cache: Cache | None) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-    issuers = {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
-    most = config.server.limits.max_search_answer
-    return Service(archives, box, issuers=issuers, max_search_answer=most, cache=cache)
+    return Service(archives, box, search=_searching(config, cache), cache=cache)
+
+
+def _searching(config: Config, cache: Cache | None) -> Searching:
+    upstreams = config.upstreams.items()
+    return Searching(
+        issuers={name: upstream.issuer for name, upstream in upstreams if upstream.issuer},
+        home=config.patients.home,
+        mapping=config.patients.mapping,
+        bare_ids=config.patients.bare_ids,
+        patience={name: one.timeouts.search for name, one in upstreams if one.timeouts.search},
+        max_rows=config.server.limits.max_search_answer,
+        folder=config.cache.path if cache else None,
+    )
 
 
 async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:

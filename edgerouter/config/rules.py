@@ -10,7 +10,9 @@ from pydantic.types import StringConstraints
 from edgerouter.config.problems import Mistake, did_you_mean, shown
 from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
 from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
+from edgerouter.dicomweb.domains import BareIds
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
+from edgerouter.dicomweb.united import Counts
 from edgerouter.errors import RequestError
 from edgerouter.routing.attributes import attribute, keywords, unreadable
 from edgerouter.routing.conditions import (
@@ -169,8 +171,25 @@ class RouteTo(Section):
     partial: Literal["warn", "fail"] = "warn"
     """Search: whether an upstream without an answer is named in a warning, or fails the search."""
 
+    counts: Counts = "max"
+    """Search: what NumberOf… of a study or series at several upstreams is: the largest that one of them says;
+    `exact`, by listing its instances; or `sum`, for upstreams that never hold the same instance."""
+    patients: Literal["flag", "apart"] = "flag"
+    """Search: whether a study that is another patient's at another upstream is one row, the better holder's,
+    and a line in the log, or a row for each patient."""
+    bare_ids: BareIds | None = None
+    """Search: what a PatientID without IssuerOfPatientID means; without it, what `patients` says."""
+
     def compile(self, rule: str) -> Route:
-        return Route(self.upstreams, rule, self.deadline, self.partial == "fail")
+        return Route(
+            self.upstreams,
+            rule,
+            self.deadline,
+            self.partial == "fail",
+            counts=self.counts,
+            apart=self.patients == "apart",
+            bare_ids=self.bare_ids,
+        )
 
 
 class Deny(Section):

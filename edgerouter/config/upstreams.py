@@ -47,6 +47,8 @@ class Timeouts(Section):
     between_reads: Duration = written("30s")
     store_answer: Duration = written("5m")
     """From the end of a Store's body to the response head."""
+    search: Duration | None = None
+    """For its whole share of a search, where that is less than the route's deadline."""
 
 
 _OF_FOLDERS = frozenset({"folder", "issuer", "concurrency"})

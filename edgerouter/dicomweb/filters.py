@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from edgerouter.dicom.matching import InvalidKey, Matcher
-from edgerouter.dicomweb.attribute import Attribute
+from edgerouter.dicomweb.attribute import EMPTY, Attribute
 from edgerouter.dicomweb.query import Match, SearchQuery
 from edgerouter.dicomweb.resource import Level, Resource
 from edgerouter.dicomweb.rows import ISSUER, PATIENT_ID, STUDY_DATE, Row, names, values
@@ -97,7 +97,7 @@ def _compiled(asked: SearchQuery, tags: frozenset[str]) -> Checks:
 
 def _literal(match: Match, asked: SearchQuery) -> bool:
     """Whether the key means what it says: an empty value is matched specially, or not at all."""
-    return not asked.emptyvaluematching and all(match.values)
+    return all(match.values) and not (asked.emptyvaluematching and EMPTY in match.values)
 
 
 def _keys(asked: SearchQuery, tags: Iterable[str]) -> Iterator[Attribute]:

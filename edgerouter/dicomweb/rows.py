@@ -4,7 +4,6 @@ A row stays the bytes it was; only what merging has to know is decoded, and noth
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +13,7 @@ from edgerouter.dicomweb.resource import Level, Resource, is_uid
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 STUDY_DATE, STUDY_TIME = "00080020", "00080030"
-STUDY_INSTANCES, SERIES_INSTANCES = "00201208", "00201209"
+STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201209"
 PATIENT_ID, ISSUER = "00100020", "00100021"
 _SERIES_NUMBER, _INSTANCE_NUMBER = "00200011", "00200013"
 
@@ -69,6 +68,14 @@ class _Known(msgspec.Struct, gc=False, rename={
     instance_number: _Plain | None = None
 
 
+class _Owned(_Known, gc=False, rename={"patient_id": PATIENT_ID, "issuer": ISSUER}):
+    """And whose it is, for as long as that can be read."""
+
+    patient_id: _Plain | None = None
+    issuer: _Plain | None = None
+
+
+_owned = msgspec.json.Decoder(_Owned)
 _known = msgspec.json.Decoder(_Known)
 _tags = msgspec.json.Decoder(dict[str, Raw])
 _attribute = msgspec.json.Decoder(_Attribute)
@@ -80,31 +87,36 @@ class RowError(ValueError):
     """A row that cannot be used; the message names no value."""
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """One match of one source. `order` sorts the matches of a level, whoever sent them, and differs
-    for different keys; `instances` is how many its source says it has, -1 when it does not say."""
+    for different keys; `instances` is how many its source says it has, -1 when it does not say.
+
+    `issuer` is the assigning authority of `patient_id`: the one the row names, else its source's; "" is
+    for what nobody says."""
 
     key: Key
     raw: bytes
     source: str
     order: str
     instances: int = -1
+    patient_id: str = ""
+    issuer: str = ""
 
     @property
     def tags(self) -> Tags:
-        """Its attributes, decoded anew."""
-        return tags_of(self.raw)
+        """Its attributes, decoded anew, with the issuer where the row leaves it out."""
+        tags = tags_of(self.raw)
+        if self.patient_id and self.issuer and not text(tags.get(ISSUER)):
+            tags[ISSUER] = said("LO", self.issuer)
+        return tags
 
 
-def read(raw: bytes, resource: Resource, source: str) -> Row:
+def read(raw: bytes, resource: Resource, source: str, issuer: str = "") -> Row:
     """One row of a source's answer to a search for `resource`; a UID it leaves out is the path's.
 
-    Raises RowError for a row that is no DICOM JSON object or has no usable UID of its level."""
-    try:
-        known = _known.decode(raw)
-    except _UNREADABLE as error:
-        raise RowError("a row is not a JSON object of attributes") from error
+    `issuer` is the assigning authority of the source's patient IDs. Raises RowError for a row that is no
+    DICOM JSON object or has no usable UID of its level."""
+    known, patient, named = _decoded(raw)
     level = resource.level or Level.STUDY
     key: Key = (_text(known.study) or resource.study or "",)
     if level is not Level.STUDY:
@@ -115,7 +127,30 @@ def read(raw: bytes, resource: Resource, source: str) -> Row:
         raise RowError("a row lacks a usable UID of its level")
     said = known.study_instances if level is Level.STUDY else known.series_instances
     instances = _number(said)
-    return Row(key, raw, source, _order(level, key, known), -1 if instances is None else instances)
+    return Row(
+        key,
+        raw,
+        source,
+        _order(level, key, known),
+        -1 if instances is None else instances,
+        patient,
+        named or (issuer if patient else ""),
+    )
+
+
+def _decoded(raw: bytes) -> tuple[_Known, str, str]:
+    """What is known of a row, its PatientID and its issuer; raises RowError."""
+    try:
+        owned = _owned.decode(raw)
+        return owned, _text(owned.patient_id), _text(owned.issuer)
+    except _UNREADABLE:
+        pass  # an odd patient is nobody, and no reason to lose the row
+    try:
+        known = _known.decode(raw)
+    except _UNREADABLE as error:
+        raise RowError("a row is not a JSON object of attributes") from error
+    tags = tags_of(raw)
+    return known, text(tags.get(PATIENT_ID)), text(tags.get(ISSUER))
 
 
 def tags_of(raw: bytes) -> Tags:
@@ -198,15 +233,25 @@ def _order(level: Level, key: Key, known: _Known) -> str:
     return "\0".join((place, *key))
 
 
-@lru_cache(maxsize=4096)
 def _newest_first(date: str, time: str) -> str:
-    date, time = date.replace(".", ""), time.replace(":", "")  # as ACR-NEMA wrote them
-    if not _DATE.match(date):
-        return "1"
+    day = _day_down(date)
+    return f"0{day}{_clock_down(time)}" if day else "1"
+
+
+@lru_cache(maxsize=4096)
+def _day_down(date: str) -> str:
+    """The date so that later ones come first, "" when it is none."""
+    date = date.replace(".", "")  # as ACR-NEMA wrote them
+    return date.translate(_NEWEST_FIRST) if _DATE.match(date) else ""
+
+
+@lru_cache(maxsize=4096)
+def _clock_down(time: str) -> str:
+    time = time.replace(":", "")
     if not _TIME.match(time):
-        return f"0{date.translate(_NEWEST_FIRST)}1"
+        return "1"
     whole, _, fraction = time.partition(".")
-    return f"0{date.translate(_NEWEST_FIRST)}0{f'{whole:0<6}{fraction:0<6}'.translate(_NEWEST_FIRST)}"
+    return "0" + f"{whole:0<6}{fraction:0<6}".translate(_NEWEST_FIRST)
 
 
 def _ascending(number: int | None) -> str:

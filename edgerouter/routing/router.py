@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from edgerouter.dicomweb.domains import BareIds
+from edgerouter.dicomweb.united import Counts
 from edgerouter.errors import Denied
 from edgerouter.routing.conditions import Condition, OnDataset
 from edgerouter.routing.facts import Dataset, Facts
@@ -13,15 +15,21 @@ from edgerouter.routing.facts import Dataset, Facts
 class Route:
     """The decision for one request: which upstreams may be asked; `rule` is None for the default.
 
-    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does. With
-    `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of them
-    may go to."""
+    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does. `counts`
+    and `apart` say what becomes of counts, and of several patients under one UID, when rows are merged;
+    `bare_ids` what a PatientID without an issuer means, None for what is configured for all.
+
+    With `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of
+    them may go to."""
 
     upstreams: tuple[str, ...]
     rule: str | None = None
     deadline: float = 10.0
     strict: bool = False
     sorting: "Sorting | None" = None
+    counts: Counts = "max"
+    apart: bool = False
+    bare_ids: BareIds | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,16 @@ What a source could not say is kept beside what the others said: an outcome per 
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgerouter.dicomweb import query
+from edgerouter.dicomweb.domains import Questions
 from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import JSON, Wish, parse
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Transaction
-from edgerouter.dicomweb.rows import Key, Row, RowError, read, with_issuer
+from edgerouter.dicomweb.rows import Key, Row, RowError, read
 from edgerouter.errors import ProtocolError, Received, Refused, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
 from edgerouter.transactions.acceptance import JSONS
@@ -85,37 +86,49 @@ class Page:
         return self.count > size or self.count % 100 != 0 or self.count <= uncapped
 
 
+def _free(size: int) -> None:
+    """What nobody counts."""
+
+
 class Federation:
     """Asks upstreams the same at once.
 
-    `issuers` are the assigning authorities of their patient IDs, where configured; `max_bytes` is what one
-    of them may answer to one search."""
+    `issuers` are the assigning authorities of their patient IDs and `patience` the seconds that one of them
+    has at most, where configured; `max_bytes` is what one of them may answer to one search."""
 
-    def __init__(self, archives: Mapping[str, Upstream], issuers: Mapping[str, str], max_bytes: int) -> None:
+    def __init__(
+        self,
+        archives: Mapping[str, Upstream],
+        issuers: Mapping[str, str],
+        max_bytes: int,
+        patience: Mapping[str, float] | None = None,
+    ) -> None:
         self._archives = archives
         self._issuers = issuers
         self._max_bytes = max_bytes
+        self._patience = patience or {}
         self._uncapped: dict[tuple[str, Level | None], int] = {}  # rows a source is known to give at once
 
     async def ask(
-        self, inbound: Inbound, wanted: SearchQuery, names: Sequence[str], deadline: float
+        self, inbound: Inbound, questions: Questions, deadline: float, held: Callable[[int], None] = _free
     ) -> list[Source]:
-        """Every upstream's outcome, in the order given, all of them there within `deadline` seconds."""
-        matching = Filter(wanted, inbound.resource)
-        wanted = answerable(wanted, inbound.resource)
+        """Every upstream's outcome, in the order given, all of them there within `deadline` seconds.
+
+        `held` is told of the bytes of rows as they are taken in."""
         shares = [
             _Share(
                 Source(name),
                 self._archives[name],
                 inbound,
-                wanted,
-                matching,
-                self._issuers.get(name),
-                deadline,
+                answerable(question.sent, inbound.resource),
+                Filter(question.meant, inbound.resource),
+                self._issuers.get(name, ""),
+                min(deadline, self._patience.get(name, deadline)),
                 self._max_bytes,
                 self._uncapped,
+                held,
             )
-            for name in names
+            for name, question in questions.items()
         ]
         async with asyncio.TaskGroup() as group:
             for share in shares:
@@ -134,10 +147,11 @@ class _Share:
     inbound: Inbound
     wanted: SearchQuery
     matching: Filter
-    issuer: str | None
+    issuer: str
     deadline: float
     max_bytes: int
     uncapped: dict[tuple[str, Level | None], int]
+    held: Callable[[int], None]
 
     async def run(self) -> None:
         """Fill in the source; a failure is its outcome."""
@@ -164,7 +178,9 @@ class _Share:
             new = list(_unseen(page.rows, seen))
             source.rows += filter(self._matches, new)
             source.pages += 1
-            asked, taken = asked + page.count, taken + sum(len(row.raw) for row in new)
+            size_of_new = sum(len(row.raw) for row in new)
+            self.held(size_of_new)
+            asked, taken = asked + page.count, taken + size_of_new
             if page.ends(size, self.uncapped.get(habit, 0)):
                 at_once = page.count or (asked if source.pages == 2 else 0)
                 self.uncapped[habit] = max(at_once, self.uncapped.get(habit, 0))
@@ -215,8 +231,7 @@ class _Share:
         rows = []
         for raw in raws:
             try:
-                named = with_issuer(raw, self.issuer) if self.issuer else raw
-                rows.append(read(named, self.inbound.resource, self.source.name))
+                rows.append(read(raw, self.inbound.resource, self.source.name, self.issuer))
             except RowError:
                 self.source.unusable += 1
                 ROWS_DROPPED.labels(self.source.name, "unusable").inc()

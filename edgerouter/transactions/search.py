@@ -2,63 +2,78 @@
 
 import asyncio
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from edgerouter.dicomweb import query
+from edgerouter.dicomweb.domains import BareIds, Question, Questions
 from edgerouter.dicomweb.filters import Filter
 from edgerouter.dicomweb.media import XML
-from edgerouter.dicomweb.merge import Merged, Merger, grouped
-from edgerouter.dicomweb.query import SearchQuery
+from edgerouter.dicomweb.merge import Merger
+from edgerouter.dicomweb.patients import CrossReference
+from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Transaction
-from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import NotFound, Overloaded, ResponseTimeout
+from edgerouter.errors import NotFound, ResponseTimeout
 from edgerouter.http.reply import Reply
-from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
 from edgerouter.routing.router import Route
-from edgerouter.transactions import outcomes
 from edgerouter.transactions.asking import wishes_of
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.finishing import Finishing
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
-from edgerouter.transactions.modalities import Bare, Modalities, filled
+from edgerouter.transactions.modalities import modalities
 from edgerouter.transactions.passing import Passing, checkable
+from edgerouter.transactions.patients import Patients
 from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
+from edgerouter.transactions.taking import Taking
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
 
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
-_BATCH = 256  # studies merged between two looks at what else there is to do
-_LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
+NOBODY = "299 {public}: No archive of this route has that IssuerOfPatientID"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How searches are answered.
+
+    `issuers` are the assigning authorities of the upstreams' patient IDs, `home` is our own, `mapping` the
+    file of cross-referenced patients, and `bare_ids` what a PatientID without an issuer means where the route
+    does not say. `patience` are seconds that an upstream has at most, `max_rows` the bytes that it may answer
+    to one search. Snapshots that memory has no room for go to `folder`."""
+
+    issuers: Mapping[str, str] = field(default_factory=dict)
+    home: str | None = None
+    mapping: Path | None = None
+    bare_ids: BareIds = "all"
+    patience: Mapping[str, float] = field(default_factory=dict)
+    max_rows: int = 64 * 1000**2
+    folder: Path | None = None
 
 
 class Search:
-    """The Search transaction: one upstream's answer passed on, or several made one.
-
-    `issuers` are the assigning authorities of the upstreams' patient IDs, `max_rows` the bytes that one
-    upstream may answer to one search."""
+    """The Search transaction: one upstream's answer passed on, or several made one."""
 
     def __init__(
-        self,
-        archives: Mapping[str, Upstream],
-        box: TokenBox,
-        locations: Locations,
-        issuers: Mapping[str, str],
-        max_rows: int,
+        self, archives: Mapping[str, Upstream], box: TokenBox, locations: Locations, settings: Settings
     ) -> None:
         self._archives = archives
         self._box = box
         self._locations = locations
-        self._issuers = issuers
-        self._max_rows = max_rows
-        self._federation = Federation(archives, issuers, max_rows)
-        self._modalities = Modalities(self._federation)
-        self._snapshots = Snapshots()
+        self._settings = settings
+        self._patients = Patients(settings.issuers, settings.home, settings.mapping)
+        federation = Federation(archives, settings.issuers, settings.max_rows, settings.patience)
+        self._modalities = modalities(federation)
+        self._finishing = Finishing(federation, self._modalities)
+        self._snapshots = Snapshots(settings.folder)
+        self._take = Taking(archives, federation, locations, self._snapshots.clock)
         self._taking: Shared[Snapshot] = Shared()
         self._ignoring: set[str] = set()  # upstreams that do not match by every key
 
@@ -69,41 +84,73 @@ class Search:
             raise NotFound("No upstream of this route can be searched.")
         wanted = wishes_of(inbound)
         asked = query.parse(inbound.query)
-        matching = Filter(asked, inbound.resource)
+        domains = await self._patients.now()
+        bare = route.bare_ids or self._settings.bare_ids
+        questions = domains.questions(asked, inbound.resource, able, bare)
         xml = wanted[0].media == XML
-        # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
-        doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
-        if len(able) == 1 and not doubted:
-            return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
+        if len(questions) == 1:
+            [(name, question)] = questions.items()
+            matching = Filter(question.meant, inbound.resource)
+            # Rows are looked at in JSON only; what ignores a key pages through other rows than were asked.
+            if not ((xml and matching.identifies) or (name in self._ignoring and matching.checks)):
+                return await self._passed(inbound, asked, question, self._archives[name], route)
+        return await self._paged(inbound, asked, questions, able, route, domains.persons, xml=xml)
+
+    async def _paged(
+        self,
+        inbound: Inbound,
+        asked: SearchQuery,
+        questions: Questions,
+        able: Sequence[str],
+        route: Route,
+        persons: CrossReference,
+        *,
+        xml: bool,
+    ) -> Reply:
         began = self._snapshots.clock()
-        snapshot = await self._snapshot(inbound, asked, able, route)
+        level = inbound.resource.level or Level.STUDY
+        merger = Merger(level, inbound.public, tuple(able), route.counts, route.apart, persons)
+        snapshot = await self._snapshot(inbound, asked, questions, merger, route)
         offset = asked.offset or 0
-        end = len(snapshot.rows) if asked.limit is None else offset + asked.limit
-        rows = await self._rows(inbound, snapshot, range(offset, min(end, len(snapshot.rows))))
-        remaining = max(0, len(snapshot.rows) - offset - len(rows))
-        fields = head(inbound, snapshot, remaining).set(
-            "cache-status", HIT if snapshot.taken < began else UNCACHED
-        )
+        end = len(snapshot) if asked.limit is None else min(offset + asked.limit, len(snapshot))
+        places = range(offset, max(offset, end))
+        try:
+            matches = await snapshot.page(places) if places else ()
+        except OSError as error:
+            # As if it had not been kept: the next page is of a new list, and this one, too.
+            logger.warning("a search answer on disk cannot be read: %s", error.strerror or error)
+            self._snapshots.drop(snapshot)
+            return await self._paged(inbound, asked, questions, able, route, persons, xml=xml)
+        rows, uncounted = await self._finishing.rows(inbound, matches, snapshot.merger, route.deadline)
+        remaining = max(0, len(snapshot) - offset - len(rows))
+        fields = head(inbound, snapshot, remaining, uncounted)
+        fields = fields.set("cache-status", HIT if snapshot.taken < began else UNCACHED)
+        if not questions:
+            fields = fields.add("warning", NOBODY.format(public=inbound.public))
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
     async def _passed(
-        self, inbound: Inbound, asked: SearchQuery, matching: Filter, archive: Upstream, route: Route
+        self, inbound: Inbound, asked: SearchQuery, question: Question, archive: Upstream, route: Route
     ) -> Reply:
         name = archive.name
+        if question.sent is not asked:
+            inbound = replace(inbound, query=query.emit(question.sent, Spelling()))
         passing = Passing(
             name,
             inbound,
-            matching,
+            Filter(question.meant, inbound.resource),
             self._locations,
             self._modalities,
-            self._issuers.get(name),
+            self._settings.issuers.get(name),
             partial(self._ignores, name),
         )
+        patience = min(route.deadline, self._settings.patience.get(name, route.deadline))
+        asking = checkable(inbound, question.sent)
         try:
-            async with asyncio.timeout(route.deadline):
-                return await relay(checkable(inbound, asked), archive, self._box, self._max_rows, passing)
+            async with asyncio.timeout(patience):
+                return await relay(asking, archive, self._box, self._settings.max_rows, passing)
         except TimeoutError:
-            archive.overdue(route.deadline)
+            archive.overdue(patience)
             raise ResponseTimeout("The archive did not answer in time.", upstream=name) from None
 
     def _ignores(self, name: str) -> None:
@@ -112,90 +159,26 @@ class Search:
             logger.warning("upstream %s ignores a match key: its searches are read whole from now on", name)
 
     async def _snapshot(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
+        self, inbound: Inbound, asked: SearchQuery, questions: Questions, merger: Merger, route: Route
     ) -> Snapshot:
         """Pages of one client are slices of one list, however many ask at once and whatever changes."""
         offset = asked.offset or 0
-        question = (inbound.resource, asked.page(None, None), tuple(names), route.strict)
-        key = (*question, inbound.public, inbound.client)
-        kept = None if inbound.bypass and not offset else self._snapshots.get(key, offset)
+        whole = asked.page(None, None)
+        place = inbound.resource, inbound.public
+        key = (*place, whole, tuple(questions), route.strict, route.counts, route.apart, merger.preference)
+        fresh = inbound.bypass and not offset
+        kept = None if fresh else self._snapshots.get(key, inbound.client, offset)
         if kept is not None:
             return kept
-        work = partial(self._taken, key, inbound, asked, names, route)
-        return await (work() if inbound.bypass else self._taking(key, work))
 
-    async def _taken(
-        self, key: Hashable, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
-    ) -> Snapshot:
-        sources = await self._sources(inbound, asked, names, route)
-        if failure := outcomes.failure(sources, strict=route.strict):
-            raise failure
-        merger = Merger(inbound.resource.level or Level.STUDY, inbound.public, tuple(names))
-        matches = await self._matches(sources, merger)
-        listing = inbound.resource.study is not None and not asked.matches
-        if not matches and listing and (failure := outcomes.unproven(sources)):
-            raise failure
-        snapshot = Snapshot(
-            rows=tuple(matches),
-            merger=merger,
-            warnings=outcomes.warnings(sources, inbound.public),
-            proxy_statuses=outcomes.proxy_statuses(sources),
-            complete=all(source.error is None and not source.truncated for source in sources),
-            taken=self._snapshots.clock(),
-        )
-        self._snapshots.put(key, snapshot)
+        async def take() -> Snapshot:
+            listing = inbound.resource.study is not None and not asked.matches
+            snapshot = await self._take(inbound, questions, listing, merger, route)
+            await self._snapshots.put(key, inbound.client, snapshot)
+            return snapshot
+
+        if inbound.bypass:
+            return await take()
+        snapshot = await self._taking(key, take)
+        self._snapshots.share(key, inbound.client, snapshot)
         return snapshot
-
-    async def _sources(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
-    ) -> list[Source]:
-        """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
-        unless every one is wanted, or no other answered and there is time left."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + route.deadline
-        resting = [name for name in names if not (route.strict or self._archives[name].healthy)]
-        awake = [name for name in names if name not in resting]
-        sources = await self._federation.ask(inbound, asked, awake, route.deadline)
-        left = until - clock()
-        if left > route.deadline * _LATE and not any(source.answered for source in sources):
-            sources += await self._federation.ask(inbound, asked, resting, left)
-        else:
-            sources += map(_rested, resting)
-        return sorted(sources, key=lambda source: names.index(source.name))
-
-    async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Row | Merged]:
-        """All matches in order. Where things are is learned from them."""
-        matches: list[Row | Merged] = []
-        groups = grouped(row for source in sources for row in source.rows)
-        for start in range(0, len(groups), _BATCH):
-            for group in groups[start : start + _BATCH]:
-                matches.append(group[0] if len(group) == 1 else merger(group))
-                for row in group:
-                    self._locations.learn_row(row.key, row.source, row.instances)
-            await asyncio.sleep(0)
-        matches.sort(key=lambda match: match.order)
-        if conflicts := sum(isinstance(match, Merged) and match.conflict for match in matches):
-            CONFLICTS.inc(conflicts)
-            logger.warning("%d merged rows have other patients at other archives", conflicts)
-        return matches
-
-    async def _rows(self, inbound: Inbound, snapshot: Snapshot, places: range) -> list[bytes]:
-        """The rows of a page, with modalities found where the archives left them out."""
-        matches: list[Merged] = []
-        for start in range(places.start, places.stop, _BATCH):
-            matches += map(snapshot.match, range(start, min(start + _BATCH, places.stop)))
-            await asyncio.sleep(0)
-        bare = {match.key: Bare(match.key[0], tuple(match.sources)) for match in matches if match.bare}
-        found = await self._modalities.of(inbound, bare.values()) if bare else {}
-        return [
-            filled(match.body, modalities)
-            if match.bare and (modalities := found.get(bare[match.key]))
-            else match.body
-            for match in matches
-        ]
-
-
-def _rested(name: str) -> Source:
-    SEARCH_SOURCES.labels(name, "resting").inc()
-    resting = Overloaded("The archive is resting after failures.", upstream=name)
-    return Source(name, error=resting, resting=True)

@@ -192,7 +192,7 @@ def test_one_archive_s_counts_of_the_patient_are_not_the_patient_s() -> None:
     lone = row("a", study(t00201200=attribute("IS", 4)))
 
     assert "00201200" not in body(merged(lone)[0])
-    assert "00201200" in body(Merger(Level.STUDY, PUBLIC, ("a",))([lone]))
+    assert "00201200" in body(Merger(Level.STUDY, PUBLIC, ("a",)).merged(lone))
 
 
 def test_the_character_set_of_one_source_is_not_that_of_several() -> None:
@@ -256,9 +256,11 @@ def test_series_and_instances_name_their_study_and_their_place() -> None:
     series = Resource(Kind.COLLECTION, Level.SERIES, "1.2")
     instances = Resource(Kind.COLLECTION, Level.INSTANCE, "1.2", "3.4")
 
-    of_series = Merger(Level.SERIES, PUBLIC, ("a",))([read(b'{"0020000E":{"Value":["3.4"]}}', series, "a")])
-    of_instance = Merger(Level.INSTANCE, PUBLIC, ("a",))(
-        [read(b'{"00080018":{"Value":["5"]}}', instances, "a")]
+    of_series = Merger(Level.SERIES, PUBLIC, ("a",)).merged(
+        read(b'{"0020000E":{"Value":["3.4"]}}', series, "a")
+    )
+    of_instance = Merger(Level.INSTANCE, PUBLIC, ("a",)).merged(
+        read(b'{"00080018":{"Value":["5"]}}', instances, "a")
     )
 
     assert value(of_series, "00081190") == [f"{PUBLIC}/studies/1.2/series/3.4"]

@@ -1,0 +1,131 @@
+"""One search of several upstreams, taken to its end: who is asked, what is learned, and the ordered whole."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from edgerouter.dicomweb.domains import Questions
+from edgerouter.dicomweb.merge import Group, Match, Merger, grouped
+from edgerouter.dicomweb.resource import Level
+from edgerouter.errors import Overloaded
+from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
+from edgerouter.routing.router import Route
+from edgerouter.transactions import outcomes
+from edgerouter.transactions.allowance import Allowance
+from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.locations import Locations
+from edgerouter.transactions.snapshots import Snapshot
+from edgerouter.transactions.upstreams import Upstream
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 256  # studies looked at between two looks at what else there is to do
+_LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
+
+
+class Taking:
+    """Takes snapshots; all that are being taken share one allowance of memory."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Upstream],
+        federation: Federation,
+        locations: Locations,
+        clock: Callable[[], float],
+    ) -> None:
+        self._archives = archives
+        self._federation = federation
+        self._locations = locations
+        self._allowance = Allowance()
+        self._clock = clock
+
+    async def __call__(
+        self, inbound: Inbound, questions: Questions, listing: bool, merger: Merger, route: Route
+    ) -> Snapshot:
+        """The whole answer. `listing` says that everything in a study or series is asked for: then nothing
+        found is only believed when nobody failed.
+
+        Raises Overloaded when there was no room within the deadline, and what outcomes.failure says."""
+        until = asyncio.get_running_loop().time() + route.deadline
+        portion = self._allowance.portion()
+        try:
+            async with asyncio.timeout_at(until):
+                held = await portion.__aenter__()
+        except TimeoutError:
+            raise Overloaded("Too many searches are under way.") from None
+        try:
+            sources = await self._sources(inbound, questions, route, until, held.add)
+            if failure := outcomes.failure(sources, strict=route.strict):
+                raise failure
+            matches = await self._matches(sources, merger)
+        finally:
+            await portion.__aexit__(None, None, None)
+        if not matches and listing and (failure := outcomes.unproven(sources)):
+            raise failure
+        return Snapshot(
+            matches=tuple(matches),
+            merger=merger,
+            warnings=outcomes.warnings(sources, inbound.public),
+            proxy_statuses=outcomes.proxy_statuses(sources),
+            complete=all(source.error is None and not source.truncated for source in sources),
+            taken=self._clock(),
+        )
+
+    async def _sources(
+        self,
+        inbound: Inbound,
+        questions: Questions,
+        route: Route,
+        until: float,
+        held: Callable[[int], None],
+    ) -> list[Source]:
+        """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
+        unless every one is wanted, or no other answered and there is time left."""
+        clock = asyncio.get_running_loop().time
+        resting = [name for name in questions if not (route.strict or self._archives[name].healthy)]
+        awake = _only(questions, (name for name in questions if name not in resting))
+        sources = await self._federation.ask(inbound, awake, until - clock(), held)
+        left = until - clock()
+        if left > route.deadline * _LATE and not any(source.answered for source in sources):
+            sources += await self._federation.ask(inbound, _only(questions, resting), left, held)
+        else:
+            sources += map(_rested, resting)
+        order = list(questions)
+        return sorted(sources, key=lambda source: order.index(source.name))
+
+    async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Match]:
+        """All matches in order. Where things are is learned from them."""
+        groups = grouped(row for source in sources for row in source.rows)
+        matches: list[Match] = []
+        for start in range(0, len(groups), _BATCH):
+            for group in groups[start : start + _BATCH]:
+                matches += merger.match(group)
+                for row in group:
+                    self._locations.learn_row(row.key, row.source, row.instances)
+            await asyncio.sleep(0)
+        matches.sort(key=lambda match: match.order)
+        _tell_conflicts(matches, merger.level)
+        return matches
+
+
+def _tell_conflicts(matches: Sequence[Match], level: Level) -> None:
+    """One study with two patients is an archive's mistake that people have to mend; a log names the
+    archives, never the study (law 12)."""
+    conflicts = [match for match in matches if isinstance(match, Group) and match.conflict]
+    if not conflicts:
+        return
+    CONFLICTS.inc(len(conflicts))
+    among = sorted({row.source for match in conflicts for row in match.rows})
+    what = f"{len(conflicts)} matches ({level.value}) have other patients at other archives"
+    logger.warning("%s: %s", what, ", ".join(among))
+
+
+def _only(questions: Questions, names: Iterable[str]) -> Questions:
+    return {name: questions[name] for name in names}
+
+
+def _rested(name: str) -> Source:
+    SEARCH_SOURCES.labels(name, "resting").inc()
+    resting = Overloaded("The archive is resting after failures.", upstream=name)
+    return Source(name, error=resting, resting=True)

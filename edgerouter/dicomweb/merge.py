@@ -158,8 +158,10 @@ def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows by key; of what a source says twice, the first."""
     held: dict[Key, list[Row]] = {}
     for row in rows:
-        group = held.setdefault(row.key, [])
-        if all(row.source != other.source for other in group):
+        group = held.get(row.key)
+        if group is None:
+            held[row.key] = [row]
+        elif all(row.source != other.source for other in group):
             group.append(row)
     return list(held.values())
 

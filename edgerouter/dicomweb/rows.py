@@ -88,11 +88,12 @@ class RowError(ValueError):
 
 
 class Row(msgspec.Struct, gc=False):
-    """One match of one source. `order` sorts the matches of a level, whoever sent them, and differs
-    for different keys; `instances` is how many its source says it has, -1 when it does not say.
+    """One match of one source.
 
-    `issuer` is the assigning authority of `patient_id`: the one the row names, else its source's; "" is
-    for what nobody says."""
+    `order` sorts the matches of a level, whoever sent them: studies newest first, series and instances by
+    their number, what is missing last; it differs for different keys. `instances` is how many its source says
+    it has, -1 when it does not say. `issuer` is the assigning authority of `patient_id`: the one that the row
+    names, else its source's; "" is for what nobody says."""
 
     key: Key
     raw: bytes
@@ -118,24 +119,27 @@ def read(raw: bytes, resource: Resource, source: str, issuer: str = "") -> Row:
     DICOM JSON object or has no usable UID of its level."""
     known, patient, named = _decoded(raw)
     level = resource.level or Level.STUDY
-    key: Key = (_text(known.study) or resource.study or "",)
-    if level is not Level.STUDY:
-        key += (_text(known.series) or resource.series or "",)
-    if level is Level.INSTANCE:
-        key += (_text(known.instance),)
-    if not all(map(is_uid, key)):
+    study = _text(known.study) or resource.study or ""
+    if level is Level.STUDY:
+        key: Key = (study,)
+        usable = is_uid(study)
+        order = f"{_newest_first(_text(known.date)[:_LONGEST], _text(known.time)[:_LONGEST])}\0{study}"
+        instances = _number(known.study_instances)
+    else:
+        key = _key_below(level, study, known, resource)
+        usable = all(map(is_uid, key))
+        numbered = known.series_number if level is Level.SERIES else known.instance_number
+        order = "\0".join((_ascending(_number(numbered)), *key))
+        instances = _number(known.series_instances)
+    if not usable:
         raise RowError("a row lacks a usable UID of its level")
-    said = known.study_instances if level is Level.STUDY else known.series_instances
-    instances = _number(said)
-    return Row(
-        key,
-        raw,
-        source,
-        _order(level, key, known),
-        -1 if instances is None else instances,
-        patient,
-        named or (issuer if patient else ""),
-    )
+    whose = named or (issuer if patient else "")
+    return Row(key, raw, source, order, -1 if instances is None else instances, patient, whose)
+
+
+def _key_below(level: Level, study: str, known: _Known, resource: Resource) -> Key:
+    series = _text(known.series) or resource.series or ""
+    return (study, series) if level is Level.SERIES else (study, series, _text(known.instance))
 
 
 def _decoded(raw: bytes) -> tuple[_Known, str, str]:
@@ -222,18 +226,8 @@ def with_issuer(raw: bytes, issuer: str) -> bytes:
     return written(tags)
 
 
-def _order(level: Level, key: Key, known: _Known) -> str:
-    """Studies newest first, series and instances by their number; what is missing comes last, UIDs
-    decide between equals, so the order is total."""
-    if level is Level.STUDY:
-        place = _newest_first(_text(known.date)[:_LONGEST], _text(known.time)[:_LONGEST])
-    else:
-        numbered = known.series_number if level is Level.SERIES else known.instance_number
-        place = _ascending(_number(numbered))
-    return "\0".join((place, *key))
-
-
 def _newest_first(date: str, time: str) -> str:
+    """UIDs decide between equals, so the order is total."""
     day = _day_down(date)
     return f"0{day}{_clock_down(time)}" if day else "1"
 

@@ -174,7 +174,7 @@ class Search:
         async def take() -> Snapshot:
             listing = inbound.resource.study is not None and not asked.matches
             snapshot = await self._take(inbound, questions, listing, merger, route)
-            await self._snapshots.put(key, inbound.client, snapshot)
+            self._snapshots.put(key, inbound.client, snapshot)
             return snapshot
 
         if inbound.bypass:

@@ -2,8 +2,8 @@
 
 A search asked again within seconds is not taken anew, whoever asks; later pages of a client are slices of the
 list that its first page came from. All lists together stay within bytes: beyond what memory may hold, the
-least recently used go to disk; beyond what disk may hold, or when it fails, they are dropped, and the next
-page is taken anew."""
+least recently used go to disk, one after the other and behind the searches' back; beyond what disk may hold,
+or when it fails or is too slow, they are dropped, and the next page is taken anew."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from edgerouter.transactions.spill import Spilled, spill
 
 logger = logging.getLogger(__name__)
 
-CAPACITY = 64 << 20  # bytes of all snapshots in memory
+CAPACITY = 32 << 20  # bytes of all snapshots in memory; twice that while disk does not keep up
 SPILL = 1 << 30  # bytes of all snapshots on disk
 LIFETIME = 120.0  # seconds a page may still be asked of a snapshot
 YOUNG = 2.0  # seconds a first page is answered from a complete one
@@ -57,7 +57,7 @@ class Snapshot:
     async def page(self, places: range) -> Sequence[Match]:
         """The matches at these places; raises OSError when they are on a disk that fails."""
         if isinstance(self.matches, Spilled):
-            return await self.matches.page(places)
+            return await asyncio.to_thread(self.matches.read, places)
         return self.matches[places.start : places.stop]
 
 
@@ -81,12 +81,13 @@ class Snapshots:
         self._folder = folder
         self._capacity = capacity
         self._on_disk = on_disk
-        self._spilling = asyncio.Lock()
+        self._spilling: Snapshot | None = None
+        self._job: asyncio.Future[Spilled] | None = None
         self.clock = clock
         self.bytes = 0  # in memory
         self.spilled = 0  # on disk
 
-    async def put(self, question: Hashable, client: Hashable, snapshot: Snapshot) -> None:
+    def put(self, question: Hashable, client: Hashable, snapshot: Snapshot) -> None:
         """Keep the snapshot as the newest answer to the question, and as what this client pages through."""
         self._expire()
         SNAPSHOTS.labels("taken").inc()
@@ -94,10 +95,7 @@ class Snapshots:
         self.bytes += self._kept[snapshot]
         self._point((question, None), snapshot)
         self._point((question, client), snapshot)
-        async with self._spilling:
-            while self.bytes > self._capacity:
-                await self._make_room()
-        self._tell()
+        self._make_room()
 
     def get(self, question: Hashable, client: Hashable, offset: int) -> Snapshot | None:
         """A snapshot that may answer from this offset: a later page wants the one that the client's first
@@ -143,26 +141,47 @@ class Snapshots:
             if not before._keys:
                 self._drop(before)
 
-    async def _make_room(self) -> None:
-        """Move the least recently used snapshot in memory to disk, or drop it where that cannot be."""
-        snapshot = next(each for each in self._kept if not isinstance(each.matches, Spilled))
-        matches = snapshot.matches
-        assert not isinstance(matches, Spilled)
-        size = self._kept[snapshot]
-        try:
-            if size > self._on_disk:
-                raise OSError("larger than all that may be on disk")
-            on_disk = await spill(matches, self._folder)
-        except OSError as error:
-            logger.warning("a search answer cannot be kept on disk: %s", error.strerror or error)
-            if snapshot in self._kept:
+    async def settled(self) -> None:
+        """Wait until nothing is on its way to disk."""
+        while self._job is not None:
+            await asyncio.wait([self._job])
+            await asyncio.sleep(0)  # its callback has run then
+
+    def _make_room(self) -> None:
+        """Have the least recently used snapshot in memory moved to disk, if there are too many bytes."""
+        in_memory = [each for each in self._kept if not isinstance(each.matches, Spilled)]
+        if self._job is None and self.bytes > self._capacity:
+            self._spilling = in_memory[0]
+            loop = asyncio.get_running_loop()
+            self._job = loop.run_in_executor(None, self._write, self._spilling, self._folder)
+            self._job.add_done_callback(self._written)
+        for snapshot in in_memory:
+            if self.bytes > 2 * self._capacity and snapshot is not self._spilling:
                 self.drop(snapshot)
-            return
-        if snapshot not in self._kept:
+        self._tell()
+
+    def _write(self, snapshot: Snapshot, folder: Path | None) -> Spilled:
+        assert not isinstance(snapshot.matches, Spilled)
+        if self._kept.get(snapshot, 0) > self._on_disk:
+            raise OSError("it is larger than all that may be there")
+        return spill(snapshot.matches, folder)
+
+    def _written(self, job: "asyncio.Future[Spilled]") -> None:
+        snapshot, self._spilling, self._job = self._spilling, None, None
+        if job.cancelled() or snapshot is None or snapshot not in self._kept:
             return  # forgotten meanwhile
+        if error := job.exception():
+            why = error.strerror or error if isinstance(error, OSError) else type(error).__name__
+            logger.warning("a search answer cannot be kept on disk: %s", why)
+            self.drop(snapshot)
+        else:
+            self._moved(snapshot, job.result())
+        self._make_room()
+
+    def _moved(self, snapshot: Snapshot, on_disk: Spilled) -> None:
         SNAPSHOTS.labels("spilled").inc()
+        self.bytes -= self._kept[snapshot]
         snapshot.matches = on_disk
-        self.bytes -= size
         self._kept[snapshot] = on_disk.size
         self.spilled += on_disk.size
         self._bound_disk()

@@ -77,7 +77,11 @@ class _Searches(asyncio.Protocol):
         while b"\r\n\r\n" in self._held:
             head, _, self._held = self._held.partition(b"\r\n\r\n")
             answer = self._answer(head.partition(b"\r\n")[0])
-            asyncio.get_running_loop().call_later(self._pause, self._transport.write, answer)
+            asyncio.get_running_loop().call_later(self._pause, self._say, answer)
+
+    def _say(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
 
     def _answer(self, line: bytes) -> bytes:
         limit, offset = _LIMIT.search(line), _OFFSET.search(line)

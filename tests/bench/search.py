@@ -76,9 +76,17 @@ async def added(count: int, rows: int, query: str, rounds: int, pause: float = 0
             }
 
 
+PATIENT_RULES = """
+rules:
+  - name: patient
+    match: {transaction: search}
+    route: {upstreams: [s0, s1, s2, s3], deadline: 120s}
+"""
+
+
 async def many_at_once(count: int, rows: int, searches: int, waves: int = 3) -> dict[str, str]:
     """Waves of different searches, all of a wave at once."""
-    with archives(count, rows, 0.05) as found, router_over(found) as router:
+    with archives(count, rows, 0.05) as found, router_over(found, PATIENT_RULES) as router:
         peak, walls, each = 0, [], []
 
         async def one(number: int) -> float:

@@ -76,16 +76,24 @@ class Domains:
                 if others:
                     yield name, Question(asked, asked)
             elif of_domain({ISSUER: {"Value": [own]}}):
-                yield name, Question(_without(asked, ISSUER), asked)
+                yield name, Question(_for_own(asked), asked)
             elif patient and (known := self.persons.id_in(own, patient)):
                 meant = _with(_with(asked, PATIENT_ID, known), ISSUER, own)
-                yield name, Question(_without(meant, ISSUER), meant)
+                yield name, Question(_for_own(meant), meant)
 
 
 def _narrowed(asked: SearchQuery, tag: str) -> tuple[str, ...]:
     """The values of a key that narrows a search, none when it does not."""
     match = asked.match(tag)
     return match.values if match and all(value.strip("* ") for value in match.values) else ()
+
+
+def _for_own(asked: SearchQuery) -> SearchQuery:
+    """The same without the issuer as a key, but as a field: rows of guests say it, and can be told apart."""
+    issuer = read_attribute("IssuerOfPatientID")
+    there = asked.include_all or any(one.path == (ISSUER,) for one in asked.includefield)
+    fields = asked.includefield if there or issuer is None else (*asked.includefield, issuer)
+    return replace(_without(asked, ISSUER), includefield=fields)
 
 
 def _with(asked: SearchQuery, tag: str, value: str) -> SearchQuery:

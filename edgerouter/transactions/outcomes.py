@@ -16,9 +16,12 @@ _ALIKE = {400: 400, 403: 403, 404: 404, 413: 413, 429: 503, 503: 503, 504: 504}
 
 
 def failure(sources: Sequence[Source], *, strict: bool) -> RouterError | None:
-    """The error that a search of these outcomes is; None when it can be answered.
+    """The error that a search of these outcomes is; None when it can be answered, and when nobody had to
+    be asked.
 
     `strict` is a rule's wish to have every source or none."""
+    if not sources:
+        return None
     failed = [source for source in sources if source.error is not None]
     if all(source.absent for source in sources):
         return NotFound("No archive of this route holds what was searched in.")

@@ -57,7 +57,7 @@ async def test_with_an_issuer_only_its_patient_is_found() -> None:
     assert whose(got.rows) == [("1.2", "7", "HOSP-S")]
     assert one.archives["north"].hospital.asked == []
     assert one.archives["south"].hospital.targets() == [
-        "/studies?PatientID=7&includefield=IssuerOfPatientID&includefield=PatientID&limit=5000"
+        "/studies?PatientID=7&includefield=IssuerOfPatientID,PatientID&limit=5000"
     ]
 
 
@@ -74,7 +74,7 @@ async def test_so_they_are_where_one_source_alone_is_asked(mapping: Path) -> Non
     got = await alone.ask("/studies?PatientID=7&IssuerOfPatientID=HOSP-N&limit=5&offset=0")
 
     assert whose(got.rows) == [("1.3", "99", "HOSP-S")]
-    assert south.targets()[0].startswith("/studies?00100020=99&includefield=IssuerOfPatientID&")
+    assert south.targets()[0].startswith("/studies?00100020=99&includefield=IssuerOfPatientID,")
 
 
 async def test_rows_of_another_domain_do_not_leave_though_their_source_is_of_the_right_one() -> None:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test lint lock clean
+.PHONY: setup packages demo test lint bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -36,6 +36,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench
 
 lock:
 	uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.lock

@@ -158,6 +158,8 @@ MAPPING_READS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+for _outcome in ("read", "refused"):
+    MAPPING_READS.labels(_outcome)  # zero is a figure, too: alerts watch for its change
 CONFLICTS = Counter(
     "edgerouter_patient_conflicts",
     "Matches whose sources name different patients under one UID.",

@@ -39,6 +39,11 @@ class Filter:
         return self.identifies or bool(self._if_said)
 
     @property
+    def idle(self) -> bool:
+        """Whether every row passes."""
+        return not (self._path or self.checks)
+
+    @property
     def identifies(self) -> bool:
         """Whether it has keys that say whose or which it is."""
         return bool(self._uids or self._demanded)

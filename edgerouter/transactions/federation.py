@@ -13,7 +13,8 @@ from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import JSON, Wish, parse
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Transaction
-from edgerouter.dicomweb.rows import Key, Row, RowError, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Key, Row, RowError
 from edgerouter.errors import ProtocolError, Received, Refused, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
 from edgerouter.transactions.acceptance import JSONS
@@ -176,7 +177,11 @@ class _Share:
         while True:
             page = await self._page(self.wanted.page(size, asked or None))
             new = list(_unseen(page.rows, seen))
-            source.rows += filter(self._matches, new)
+            kept = new if self.matching.idle else list(filter(self._matches, new))
+            if 2 * len(kept) < page.count:
+                for row in kept:
+                    row.raw = bytes(row.raw)  # a slice would keep the whole answer in memory
+            source.rows += kept
             source.pages += 1
             size_of_new = sum(len(row.raw) for row in new)
             self.held(size_of_new)

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
-from edgerouter.dicomweb.rows import Row, RowError, read, with_issuer, written
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row, RowError, with_issuer, written
 from edgerouter.dicomweb.united import MODALITIES, drop_empty_modalities
 from edgerouter.metrics import ROWS_DROPPED
 from edgerouter.transactions.inbound import Inbound

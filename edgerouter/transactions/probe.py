@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from edgerouter.dicomweb.media import parse
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
-from edgerouter.dicomweb.rows import Row, RowError, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row, RowError
 from edgerouter.errors import NotFound, ProtocolError, ResponseTimeout
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.acceptance import JSONS

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from edgerouter.dicomweb.domains import Questions
 from edgerouter.dicomweb.merge import Group, Match, Merger, grouped
@@ -11,7 +12,7 @@ from edgerouter.errors import Overloaded
 from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
 from edgerouter.routing.router import Route
 from edgerouter.transactions import outcomes
-from edgerouter.transactions.allowance import Allowance
+from edgerouter.transactions.allowance import Allowance, Portion
 from edgerouter.transactions.federation import Federation, Source
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
@@ -48,19 +49,12 @@ class Taking:
 
         Raises Overloaded when there was no room within the deadline, and what outcomes.failure says."""
         until = asyncio.get_running_loop().time() + route.deadline
-        portion = self._allowance.portion()
-        try:
-            async with asyncio.timeout_at(until):
-                held = await portion.__aenter__()
-        except TimeoutError:
-            raise Overloaded("Too many searches are under way.") from None
-        try:
-            sources = await self._sources(inbound, questions, route, until, held.add)
+        async with AsyncExitStack() as stack:
+            portion = await self._admitted(stack, until)
+            sources = await self._sources(inbound, questions, route, until, portion.add)
             if failure := outcomes.failure(sources, strict=route.strict):
                 raise failure
             matches = await self._matches(sources, merger)
-        finally:
-            await portion.__aexit__(None, None, None)
         if not matches and listing and (failure := outcomes.unproven(sources)):
             raise failure
         return Snapshot(
@@ -71,6 +65,14 @@ class Taking:
             complete=all(source.error is None and not source.truncated for source in sources),
             taken=self._clock(),
         )
+
+    async def _admitted(self, stack: AsyncExitStack, until: float) -> Portion:
+        """A portion of the allowance, as soon as there is room."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await stack.enter_async_context(self._allowance.portion())
+        except TimeoutError:
+            raise Overloaded("Too many searches are under way.") from None
 
     async def _sources(
         self,

@@ -10,7 +10,7 @@ from edgerouter.dicomweb.query import Spelling as As
 from edgerouter.dicomweb.query import emit, parse
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.resource import parse as resource
-from edgerouter.dicomweb.rows import read
+from edgerouter.dicomweb.row_reading import read
 
 STUDIES = resource("/studies")
 

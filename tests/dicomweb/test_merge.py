@@ -9,7 +9,8 @@ import pytest
 from edgerouter.dicomweb.merge import Merged, Merger, grouped, merge
 from edgerouter.dicomweb.patients import read_mapping
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.dicomweb.rows import Row, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row
 
 STUDIES = Resource(Kind.COLLECTION, Level.STUDY)
 PUBLIC = "https://edge/dicomweb"

@@ -1,5 +1,6 @@
 """One search at several sources: each is read to its end, whatever its habits, and none is silently short."""
 
+import msgspec
 import pytest
 
 from edgerouter.dicomweb.domains import alike
@@ -167,6 +168,18 @@ async def test_rows_that_were_not_asked_for_are_dropped() -> None:
 
     assert uids(source) == ["1.1"]
     assert hospital.targets() == ["/studies?PatientID=7&includefield=PatientID&limit=5000"]
+
+
+async def test_a_few_rows_of_many_do_not_keep_the_whole_answer_in_memory() -> None:
+    mine = studies("1.1", t00100020=attribute("LO", "7"))
+    others = studies(*numbered(50), t00100020=attribute("LO", "8"))
+    hospital = Hospital("north", [*mine, *others], ignores=frozenset({"00100020"}))
+
+    (few,) = await ask(hospital, target="/studies?PatientID=7")
+    (all_of_it,) = await ask(hospital)
+
+    assert [type(row.raw) for row in few.rows] == [bytes]
+    assert {type(row.raw) for row in all_of_it.rows} == {msgspec.Raw}
 
 
 async def test_the_issuer_of_a_source_is_added_and_compared() -> None:

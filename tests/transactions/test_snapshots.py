@@ -12,7 +12,8 @@ import pytest
 
 from edgerouter.dicomweb.merge import Group, Match, Merger
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.dicomweb.rows import Row, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row
 from edgerouter.transactions import snapshots as module
 from edgerouter.transactions import spill as spill_module
 from edgerouter.transactions.snapshots import LIFETIME, YOUNG, Snapshot, Snapshots

@@ -137,14 +137,14 @@ def rows_of(copies: list[Held], *, apart: bool) -> list[tuple[str, str, str]]:
     return rows
 
 
-def expected(held: Iterable[Held], *, apart: bool) -> list[tuple[str, str]]:
-    """Study and patient of every row, in order."""
+def expected(held: Iterable[Held], *, apart: bool) -> list[tuple[str, str, str]]:
+    """Date, study and patient of every row, in order."""
     by_uid: dict[str, list[Held]] = {}
     for one in held:
         by_uid.setdefault(one.study.uid, []).append(one)
     rows = [row for uid in sorted(by_uid) for row in rows_of(by_uid[uid], apart=apart)]
     rows.sort(key=lambda row: row[0], reverse=True)
-    return [(uid, patient) for _, uid, patient in rows]
+    return rows
 
 
 def house_of(sources: Any) -> tuple[House, dict[str, str], list[Held]]:
@@ -212,7 +212,8 @@ async def test_any_page_size_over_any_sources_gives_each_study_once_in_one_order
     pages = await pages_of(house, f"/studies?{query}", size, apart=apart)
 
     rows = [row for page in pages for row in page.rows]
-    assert [(value(row, "0020000D"), value(row, "00100020")) for row in rows] == whole
+    tags = ("00080020", "0020000D", "00100020")
+    assert [tuple(value(row, tag) or "" for tag in tags) for row in rows] == whole
     assert all(value(row, "00100010")["Alphabetic"] == f"Name^{value(row, '00100020')}" for row in rows)
     assert all(value(row, "00080050") == value(row, "00100020") for row in rows)
     for number, page in enumerate(pages):

@@ -37,7 +37,7 @@ from edgerouter.transactions.upstreams import Upstream
 logger = logging.getLogger(__name__)
 
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
-NOBODY = "299 {public}: No archive of this route has that IssuerOfPatientID"
+_NO_DOMAIN = "No archive of this route has that IssuerOfPatientID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Search:
         fields = head(inbound, snapshot, remaining, uncounted)
         fields = fields.set("cache-status", HIT if snapshot.taken < began else UNCACHED)
         if not questions:
-            fields = fields.add("warning", NOBODY.format(public=inbound.public))
+            fields = fields.add("warning", f"299 {inbound.public}: {_NO_DOMAIN}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
     async def _passed(
@@ -163,9 +163,11 @@ class Search:
     ) -> Snapshot:
         """Pages of one client are slices of one list, however many ask at once and whatever changes."""
         offset = asked.offset or 0
-        whole = asked.page(None, None)
-        place = inbound.resource, inbound.public
-        key = (*place, whole, tuple(questions), route.strict, route.counts, route.apart, merger.preference)
+        # Whoever asks the same of the same sources is given the same; what each source is asked, and what
+        # its rows are checked against, is what the route and the patients' policy allow (law 8).
+        asking = tuple((name, *map(_whole, (one.sent, one.meant))) for name, one in questions.items())
+        how = route.strict, route.counts, route.apart, merger.preference
+        key = inbound.resource, inbound.public, _whole(asked), asking, how
         fresh = inbound.bypass and not offset
         kept = None if fresh else self._snapshots.get(key, inbound.client, offset)
         if kept is not None:
@@ -182,3 +184,8 @@ class Search:
         snapshot = await self._taking(key, take)
         self._snapshots.share(key, inbound.client, snapshot)
         return snapshot
+
+
+def _whole(asked: SearchQuery) -> SearchQuery:
+    """The same question, without the page of its answer."""
+    return asked.page(None, None)

@@ -111,6 +111,20 @@ async def test_a_bare_id_may_be_refused_or_be_the_home_domain_s(mapping: Path) -
     assert len((await at_home.ask(inbound("/studies?PatientID=7"), route)).rows) == 3
 
 
+async def test_what_one_rule_may_see_is_not_what_another_is_shown() -> None:
+    """The same question within seconds, to the same archives, under two policies."""
+    north, south, _ = hospitals()
+    two = House.over(
+        north, south, search=Settings(issuers={"north": "HOSP-N", "south": "HOSP-N"}, home="HOSP-N")
+    )
+    south.studies = studies("1.9", **patient("7", "Guest^Dee"), t00100021=attribute("LO", "ELSEWHERE"))
+
+    everybody = await two.ask(inbound("/studies?PatientID=7"), two.route(bare_ids="all"))
+    at_home = await two.ask(inbound("/studies?PatientID=7"), two.route(bare_ids="home"))
+
+    assert (everybody.uids, at_home.uids) == (["1.1", "1.9"], ["1.1"])
+
+
 async def test_a_study_with_two_patients_is_flagged_and_by_rule_two_rows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

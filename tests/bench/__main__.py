@@ -15,6 +15,9 @@ from tests.bench.search import added, many_at_once, one_stopped
 Bench = Callable[[], Coroutine[Any, Any, dict[str, str]]]
 BENCHES: dict[str, Bench] = {
     "search: 4 archives of 500, first page of 100": lambda: added(4, 500, "&limit=100", 60),
+    "search: 4 archives of 500, first page of 100, answers 10 ms apart": lambda: added(
+        4, 500, "&limit=100", 60, 0.01
+    ),
     "search: 4 archives of 500, all rows": lambda: added(4, 500, "", 40),
     "search: 8 archives of 5,000, first page of 100": lambda: added(8, 5000, "&limit=100", 8),
     "search: 4 archives of 500, 200 searches at once": lambda: many_at_once(4, 500, 200),

@@ -100,13 +100,17 @@ async def _serve(rows: Sequence[bytes], pause: float) -> None:
 
 
 @contextmanager
-def archives(count: int, rows: int, pause: float, *, shared: float = 0.2) -> Iterator[list[Archive]]:
-    """So many archives, each of which shares this part of its studies with the next one."""
+def archives(
+    count: int, rows: int, pause: float, *, shared: float = 0.2, spread: float = 0.0
+) -> Iterator[list[Archive]]:
+    """So many archives, each of which shares this part of its studies with the next one; the last pauses
+    longest, each before it `spread` seconds less."""
     step = int(rows * (1 - shared))
     with ExitStack() as stack:
         found = []
         for place in range(count):
-            command = [sys.executable, "-m", __name__, str(rows), str(place * step), str(pause)]
+            command = [sys.executable, "-m", __name__, str(rows), str(place * step)]
+            command.append(str(pause - spread * (count - 1 - place)))
             process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
             stack.callback(process.kill)
             assert process.stdout is not None

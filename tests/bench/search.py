@@ -49,9 +49,10 @@ def checked(answer: Timed) -> Timed:
     return answer
 
 
-async def added(count: int, rows: int, query: str, rounds: int, pause: float = 0.05) -> dict[str, str]:
-    """Times of one search after the other, each different, beside those of the archives themselves."""
-    with archives(count, rows, pause) as found, router_over(found) as router:
+async def added(count: int, rows: int, query: str, rounds: int, spread: float = 0.0) -> dict[str, str]:
+    """Times of one search after the other, each different, beside those of the archives themselves, which
+    answer all at the same moment, or one after the other, `spread` seconds apart."""
+    with archives(count, rows, 0.05, spread=spread) as found, router_over(found) as router:
         async with Client(port_of(router)) as client:
             more, through, before = [], [], 0.0
             for number in range(rounds + 5):

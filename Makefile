@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test lint bench lock clean
+.PHONY: setup packages demo test crash power-cuts soak lint bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,20 @@ demo: setup
 
 test: setup packages lint
 	$(BIN)/python -m pytest
+
+# Endurance, by hand: N rounds, SEED repeats a run. Power cuts need root and loop mounts.
+N ?=
+MINUTES ?= 30
+SEED ?=
+
+crash: setup packages
+	$(BIN)/python -m tests.soak.crash --rounds $(or $(N),200) $(if $(SEED),--seed $(SEED))
+
+power-cuts: setup packages
+	$(BIN)/python -m tests.soak.crash --power --rounds $(or $(N),50) $(if $(SEED),--seed $(SEED))
+
+soak: setup packages
+	$(BIN)/python -m tests.soak.steady --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from edgerouter import metrics
 from edgerouter.admin import (
+    AdminGuard,
+    CacheOperations,
     Exposition,
     Readiness,
     Recent,
@@ -26,16 +31,21 @@ from edgerouter.admin import (
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.counts import Stats
 from edgerouter.cache.folder import Folder
+from edgerouter.cache.means import FrameNotes, no_notes
+from edgerouter.cache.operations import Operations
+from edgerouter.cache.start import Start
 from edgerouter.config import Config, ServerConfig
-from edgerouter.config.cache import CacheConfig
+from edgerouter.config.server import AdminListener
 from edgerouter.config.upstreams import Upstream
+from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.door import Door, Doorway
 from edgerouter.http.forwarded import Trust
 from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.middleware.errors import places
-from edgerouter.server import Limits, serve
+from edgerouter.parsing.describer import Describer
+from edgerouter.server import Beside, Limits, admin_listener, names, serve
 from edgerouter.transactions.search import Settings as Searching
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
@@ -120,7 +130,7 @@ def build(config: Config) -> Starlette:
     """The router as an ASGI application; its lifespan opens and closes everything that it uses.
 
     While it runs, `state.archives` are the upstreams by name, `state.cache` is the cache or None, and
-    `state.door` leads to the DICOMweb root."""
+    `state.door` leads to the DICOMweb root. `state.admin` is the application of the admin listener."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -129,8 +139,10 @@ def build(config: Config) -> Starlette:
                 name: await stack.enter_async_context(archive(name, upstream))
                 for name, upstream in config.upstreams.items()
             }
-            cache = app.state.cache = await _opened(config.cache, stack)
-            service = _service(config, archives, cache)
+            describer = Describer("cache")
+            stack.push_async_callback(describer.aclose)
+            cache = app.state.cache = await _opened(config, describer, stack)
+            service = _service(config, archives, cache, describer)
             app.state.door = Door(doorway(config.server), config.router(), service)
             yield
 
@@ -145,13 +157,32 @@ def build(config: Config) -> Starlette:
     status = Status(upstreams=upstreams, cache=stats, recent=recent, zone=config.server.time_zone)
     readiness = Readiness({"cache": cache_check(stats)}, upstreams)
     settings = Settings(cors_origins=config.server.cors.origins, observer=observing(recent))
+    read = pages(status, readiness, Exposition(stats))
     app = Starlette(
         routes=[
-            *pages(status, readiness, Exposition(stats)),
+            *read,
             Mount("/", app=_dicomweb),
         ],
         lifespan=lifespan,
         middleware=[Middleware(wrap, settings)],
+    )
+    app.router.redirect_slashes = False
+
+    def operations() -> Operations | None:
+        cache: Cache | None = app.state.cache
+        return Operations(cache, tuple(config.upstreams)) if cache else None
+
+    app.state.admin = _admin([*read, *CacheOperations(operations).routes()], config.admin)
+    return app
+
+
+def _admin(routes: list[Route], way: AdminListener | None) -> Starlette:
+    """The application of the admin listener: what can be read, and what changes the router."""
+    hosts = names(way) if way else None
+    token = way.token.reveal if way and way.token else None
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(wrap, Settings()), Middleware(AdminGuard, hosts=hosts, token=token)],
     )
     app.router.redirect_slashes = False
     return app
@@ -161,10 +192,12 @@ async def _dicomweb(scope: Scope, receive: Receive, send: Send) -> None:
     await scope["app"].state.door(scope, receive, send)
 
 
-def _service(config: Config, archives: dict[str, HttpArchive], cache: Cache | None) -> Service:
+def _service(
+    config: Config, archives: dict[str, HttpArchive], cache: Cache | None, describer: Describer
+) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-    return Service(archives, box, search=_searching(config, cache), cache=cache)
+    return Service(archives, box, search=_searching(config, cache), cache=cache, describer=describer)
 
 
 def _searching(config: Config, cache: Cache | None) -> Searching:
@@ -180,18 +213,50 @@ def _searching(config: Config, cache: Cache | None) -> Searching:
     )
 
 
-async def _opened(config: CacheConfig, stack: AsyncExitStack) -> Cache | None:
+async def _opened(config: Config, describer: Describer, stack: AsyncExitStack) -> Cache | None:
     """The cache, closed with the app, and its tasks; None where nothing is to be kept. Raises FolderError."""
-    if not config.size:
+    if not config.cache.size:
         return None
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
     def start(coro: Coroutine[Any, Any, None], *, name: str) -> object:
         return tasks.create_task(_guarded(coro), name=name)
 
-    cache = await Cache.open(config.path, size=config.size, min_free=config.min_free, start=start)
+    cache = await open_cache(config, start, partial(frame_note, describer))
     stack.push_async_callback(cache.close)
     return cache
+
+
+async def frame_note(describer: Describer, path: Path) -> bytes:
+    """What is written down of an instance's frames; nothing for a file that cannot be read so."""
+    try:
+        return await describer.frames(os.fsencode(path))
+    except (Part10Error, OSError):
+        return b""
+
+
+async def open_cache(config: Config, start: Start, frames: FrameNotes = no_notes) -> Cache:
+    """The configured cache, in its directory, which must not be in use. Raises FolderError."""
+    quotas = {
+        name: upstream.cache_quota
+        for name, upstream in config.upstreams.items()
+        if upstream.cache_quota is not None
+    }
+    return await Cache.open(
+        config.cache.path,
+        size=config.cache.size,
+        min_free=config.cache.min_free,
+        start=start,
+        quotas=quotas,
+        issuers=issuers(config),
+        zone=config.server.time_zone,
+        frames=frames,
+    )
+
+
+def issuers(config: Config) -> dict[str, str]:
+    """The assigning authorities of the upstreams that have one."""
+    return {name: upstream.issuer for name, upstream in config.upstreams.items() if upstream.issuer}
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
@@ -210,6 +275,8 @@ def doorway(server: ServerConfig) -> Doorway:
         trusted=Trust(server.trusted_proxies),
         max_body=server.limits.max_body,
         write_timeout=server.limits.write_timeout,
+        min_upload_rate=server.limits.min_upload_rate,
+        upload_window=server.limits.upload_window,
     )
 
 
@@ -228,15 +295,19 @@ def limits(server: ServerConfig) -> Limits:
 def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve the configured router until it is told to stop; `ready` is called with its URL once it does.
 
-    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had."""
+    Raises FolderError when the cache directory cannot be used, OSError when the address cannot be had,
+    CannotListen, which is one, when that of the admin listener cannot."""
     server = config.server
     if config.cache.size:
         Folder(config.cache.path).close()  # said now in one sentence, and not by a failing start
-    serve(
-        build(config),
-        host=server.host,
-        port=server.port,
-        limits=limits(server),
-        refused=metrics.refused,
-        ready=ready,
-    )
+    app = build(config)
+    with admin_listener(config.admin) as listener:
+        serve(
+            app,
+            host=server.host,
+            port=server.port,
+            limits=limits(server),
+            refused=metrics.refused,
+            ready=ready,
+            beside=Beside(app.state.admin, listener, Limits()) if listener else None,
+        )

@@ -20,6 +20,7 @@ from edgerouter.http.reply import Reply
 from edgerouter.routing.facts import Asked, asked
 from edgerouter.routing.router import Route, Router
 from edgerouter.server import Outcome, RequestBody, connection_of, send_reply
+from edgerouter.server.body import MINIMUM_RATE, WINDOW
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.service import Service
 
@@ -33,6 +34,8 @@ class Doorway:
     trusted: Trust
     max_body: int
     write_timeout: float
+    min_upload_rate: float = MINIMUM_RATE  # bytes per second
+    upload_window: float = WINDOW
 
 
 class Door:
@@ -87,7 +90,13 @@ class Door:
     def _inbound(self, scope: Scope, receive: Receive, request: Asked) -> tuple[Inbound, RequestBody]:
         """The request, and its body, of which nothing was read; raises BadRequest and ContentTooLarge."""
         way, fields = self._way, Fields.from_raw(scope["headers"])
-        body = RequestBody(scope, receive, max_body=way.max_body)
+        body = RequestBody(
+            scope,
+            receive,
+            max_body=way.max_body,
+            minimum_rate=way.min_upload_rate,
+            window=way.upload_window,
+        )
         storing = request.transaction is Transaction.STORE
         if storing and (body.length or 0) > way.max_body:
             # Before an upstream is asked, and before the client is told to continue.

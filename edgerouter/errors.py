@@ -2,9 +2,9 @@
 
 RouterError
 ├── RequestError              the client's fault; no upstream was asked
-│   ├── BadRequest 400 · Denied 403 · NotFound 404 · MethodNotAllowed 405 · NotAcceptable 406
-│   ├── RequestTimeout 408 · ContentTooLarge 413 · UriTooLong 414 · UnsupportedMediaType 415
-│   ├── Misdirected 421 · HeadTooLarge 431 · VersionNotSupported 505
+│   ├── BadRequest 400 · Unauthorized 401 · Denied 403 · NotFound 404 · MethodNotAllowed 405
+│   ├── NotAcceptable 406 · RequestTimeout 408 · ContentTooLarge 413 · UriTooLong 414
+│   ├── UnsupportedMediaType 415 · Misdirected 421 · HeadTooLarge 431 · VersionNotSupported 505
 ├── Overloaded 503            we or the upstream cannot take more now; says when to come back
 ├── UpstreamError             an upstream's fault, named in Proxy-Status
 │   ├── ConnectError 502 · ConnectTimeout 504   nothing of the request was sent: may be retried
@@ -14,6 +14,7 @@ RouterError
 │   ├── Refused 502           the upstream refused our own credentials
 │   ├── Received              the upstream's own error status, relayed in our words
 │   └── Cut 502               the response, or our request, broke off
+├── NotCached 504             the client wants nothing but what is held, and it is not (RFC 9111 §5.2.1.7)
 └── LoopDetected 508
 
 Details are written for people and go to clients: no patient data, no secrets, no upstream addresses.
@@ -49,6 +50,14 @@ class RequestError(RouterError):
 
 class BadRequest(RequestError):
     status = 400
+
+
+class Unauthorized(RequestError):
+    status = 401
+    token = "http_request_denied"
+
+    def __init__(self, detail: str, *, close: bool = False) -> None:
+        super().__init__(detail, fields=[("www-authenticate", "Bearer")], close=close)
 
 
 class Denied(RequestError):
@@ -112,6 +121,11 @@ class Overloaded(RouterError):
 
     def __init__(self, detail: str, *, retry_after: int = 5, upstream: str | None = None) -> None:
         super().__init__(detail, upstream=upstream, fields=[("retry-after", str(retry_after))])
+
+
+class NotCached(RouterError):
+    status = 504
+    token = "http_request_error"
 
 
 class LoopDetected(RouterError):

@@ -198,6 +198,19 @@ CACHE_PASSED = Named("edgerouter_cache_passed", "Fills that went on without keep
 CACHE_ADOPTED = Named("edgerouter_cache_adopted", "Units taken in.")
 CACHE_EVICTED = Named("edgerouter_cache_evicted", "Units evicted to keep `size` and `min_free`.")
 CACHE_DAMAGED = Named("edgerouter_cache_damaged", "Units removed because row or file was not as we left it.")
+CACHE_UPSTREAM_BYTES = Named(
+    "edgerouter_cache_upstream_bytes", "Bytes of units, catalog and part files, by upstream."
+)
+CACHE_QUOTA_BYTES = Named(
+    "edgerouter_cache_quota_bytes", "Bytes that an upstream may take of the cache: `cache_quota`."
+)
+CACHE_PINNED_BYTES = Named("edgerouter_cache_pinned_bytes", "Bytes of pinned studies.")
+CACHE_PINNED_STUDIES = Named("edgerouter_cache_pinned_studies", "Studies that are pinned.")
+CACHE_PINS_FULL = Named(
+    "edgerouter_cache_pins_full", "1 while pinned studies leave no room: what is fetched passes through."
+)
+CACHE_PURGED = Named("edgerouter_cache_purged", "Units taken out by an operator.")
+CACHE_VERIFIED = Named("edgerouter_cache_verified", "Units whose digest was checked by `cache verify`.")
 CACHE_ERRORS = Named("edgerouter_cache_errors", "Failures of disk or database that no client noticed.")
 
 

@@ -60,3 +60,13 @@ def edge_a(archives: Archives) -> Iterator[Edge]:
         edge_over(Path(folder), {"a": archives.a}) as edge,
     ):
         yield edge
+
+
+@pytest.fixture(scope="module")
+def keeping_a(archives: Archives) -> Iterator[Edge]:
+    """The same with a cache, which fills in the course of a file."""
+    with (
+        tempfile.TemporaryDirectory(prefix="edge") as folder,
+        edge_over(Path(folder), {"a": archives.a}, cache="2 GB") as edge,
+    ):
+        yield edge

@@ -9,12 +9,16 @@ import yaml
 
 from edgerouter import metrics
 from edgerouter.admin import Recent
-from edgerouter.app import archive, build, limits, observing
+from edgerouter.app import archive, build, issuers, limits, observing
+from edgerouter.cache.commands import COMMANDS
 from edgerouter.config import Config, load
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.upstream.seam import Outbound
 from tests.admin.examples import access
 from tests.scenarios.edge import JSON, answering, edge_over
+from tests.support.inside import ask
+from tests.support.listening import listening
+from tests.support.raw_client import RawClient
 from tests.support.scripted import Reply
 
 ROWS = Reply(body=b"[]", fields=[("Content-Type", JSON)])
@@ -165,3 +169,52 @@ def test_the_routers_own_pages_are_neither() -> None:
     observing(recent)(access(transaction=None, resource=None, template="/status"))
 
     assert (recent.latest(), metrics.total(metrics.REQUESTS)) == ((), before)
+
+
+async def test_what_changes_the_router_is_on_the_admin_listener_only(short_path: Path) -> None:
+    config = configured(short_path, {"url": "http://127.0.0.1:1"})
+    app = build(config)
+    async with app.router.lifespan_context(app), listening(app) as front, listening(app.state.admin) as admin:
+        for command in COMMANDS:
+            for path in (f"/cache/{command}", f"/dicomweb/cache/{command}"):
+                for method in ("GET", "POST"):
+                    assert (await ask(front, path, method=method)).status == 404
+        assert (await ask(admin, "/cache/stats")).status == 200
+        async with RawClient(admin.port) as client:
+            json = [("Content-Type", "application/json")]
+            purge = await client.ask("/cache/purge", method="POST", fields=json, body=b'{"everything":true}')
+            assert (purge.status, purge.complete) == (200, True)
+        for page in ("/healthz", "/readyz", "/metrics", "/status", "/status.json"):
+            assert (await ask(admin, page)).status == 200
+        assert (await ask(admin, "/dicomweb/studies")).status == 404
+
+
+async def test_the_admin_listener_over_tcp_knows_its_names_and_its_token(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_TOKEN", "s3cret")
+    admin = {"host": "10.1.2.3", "port": 1, "token": {"env": "EDGE_TOKEN"}}
+    server = {"admin": admin, "cors": {"origins": ["*"]}}
+    app = build(configured(short_path, {"url": "http://127.0.0.1:1"}, server))
+    shown = "Authorization: Bearer s3cret\r\nOrigin: https://viewer.example\r\n"
+    async with app.router.lifespan_context(app), listening(app.state.admin) as edge:
+        for host, fields, status in (
+            ("10.1.2.3:1", shown, 200),
+            ("10.1.2.3:1", "", 401),
+            ("rebound.example", shown, 421),
+        ):
+            async with RawClient(edge.port) as client:
+                await client.send(f"GET /status HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode())
+                response = await client.response()
+            assert response.status == status
+            assert response.get("access-control-allow-origin") is None
+
+
+def test_quotas_and_issuers_are_those_of_the_configuration(short_path: Path) -> None:
+    async def found() -> tuple[dict[str, int], dict[str, str]]:
+        config = configured(short_path, {"url": "http://127.0.0.1:1", "cache_quota": "5 MB", "issuer": "N"})
+        app = build(config)
+        async with app.router.lifespan_context(app):
+            return dict(app.state.cache.room.quotas), issuers(config)
+
+    assert asyncio.run(found()) == ({"north": 5_000_000}, {"north": "N"})

@@ -12,6 +12,7 @@ FLOORS = {
     "http": 1,
     "dicom": 1,
     "dicomweb": 2,
+    "parsing": 2.5,
     "routing": 3,
     "config": 4,
     "upstream": 5,

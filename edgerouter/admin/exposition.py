@@ -40,8 +40,18 @@ class _Cache:
             (metrics.CACHE_UNITS, cache.units),
             (metrics.CACHE_STUDIES, cache.studies),
             (metrics.CACHE_PAUSED, cache.paused),
+            (metrics.CACHE_PINNED_BYTES, cache.pinned.bytes),
+            (metrics.CACHE_PINNED_STUDIES, cache.pinned.studies),
+            (metrics.CACHE_PINS_FULL, cache.pinned.crowded),
         )
         yield from (GaugeMetricFamily(*named, value=value) for named, value in gauges)
+        used = GaugeMetricFamily(*metrics.CACHE_UPSTREAM_BYTES, labels=["upstream"])
+        quotas = GaugeMetricFamily(*metrics.CACHE_QUOTA_BYTES, labels=["upstream"])
+        for share in cache.shares:
+            used.add_metric([share.upstream], share.bytes)
+            if share.quota is not None:
+                quotas.add_metric([share.upstream], share.quota)
+        yield from (used, quotas)
         hits = CounterMetricFamily(*metrics.CACHE_UNIT_HITS, labels=["unit"])
         for kind, number in cache.counts.hits.items():
             hits.add_metric([str(kind)], number)
@@ -53,6 +63,8 @@ class _Cache:
             (metrics.CACHE_PASSED, cache.counts.passed),
             (metrics.CACHE_ADOPTED, cache.counts.adopted),
             (metrics.CACHE_EVICTED, cache.counts.evicted),
+            (metrics.CACHE_PURGED, cache.counts.purged),
+            (metrics.CACHE_VERIFIED, cache.verified),
             (metrics.CACHE_DAMAGED, cache.counts.damaged),
             (metrics.CACHE_ERRORS, cache.counts.errors),
         )

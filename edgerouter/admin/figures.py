@@ -46,6 +46,8 @@ class CacheCounts(Protocol):
     @property
     def evicted(self) -> int: ...
     @property
+    def purged(self) -> int: ...
+    @property
     def fills(self) -> int: ...
     @property
     def collapsed(self) -> int: ...
@@ -53,6 +55,37 @@ class CacheCounts(Protocol):
     def passed(self) -> int: ...
     @property
     def errors(self) -> int: ...
+
+
+class CacheShare(Protocol):
+    """What one upstream takes of the cache, in bytes; `quota` is None without one."""
+
+    @property
+    def upstream(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def pinned(self) -> int: ...
+    @property
+    def quota(self) -> int | None: ...
+
+
+class CachePins(Protocol):
+    """How many pins there are, and the studies and bytes they keep."""
+
+    @property
+    def pins(self) -> int: ...
+    @property
+    def studies(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def crowded(self) -> bool:
+        """Pinned studies leave no room: what is fetched passes through."""
+
+    @property
+    def lost_at(self) -> float | None:
+        """When pins may have been lost with the catalog (Unix seconds), None if none were."""
 
 
 class CacheStatus(Protocol):
@@ -71,6 +104,17 @@ class CacheStatus(Protocol):
     @property
     def paused(self) -> bool:
         """A write failed a moment ago: nothing is kept for now."""
+
+    @property
+    def shares(self) -> Sequence[CacheShare]: ...
+    @property
+    def pinned(self) -> CachePins: ...
+    @property
+    def verified(self) -> int:
+        """Units whose digest a verification has checked."""
+
+    @property
+    def verifying(self) -> bool: ...
 
     @property
     def counts(self) -> CacheCounts: ...

@@ -5,9 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from edgerouter.admin.figures import CacheStatus, Traffic
-from edgerouter.admin.markup import Html, element
+from edgerouter.admin.markup import Html, element, joined
 from edgerouter.admin.snapshot import Snapshot
-from edgerouter.admin.tables import cache_facts, recent_table, upstream_table
+from edgerouter.admin.tables import cache_facts, pin_notes, recent_table, share_table, upstream_table
 from edgerouter.admin.units import NOTHING, count, share, size, span
 
 _HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ def _live(snapshot: Snapshot) -> Html:
         _header(snapshot, zone),
         _tiles(snapshot),
         _section("Upstreams", "since start", upstream_table(snapshot.upstreams)),
-        _section("Cache", "events since start", cache_facts(snapshot.cache)) if snapshot.cache else Html(),
+        _cache(snapshot.cache, snapshot) if snapshot.cache else Html(),
         _section(
             "Last requests",
             f"newest first, times in {zone}",
@@ -53,6 +53,15 @@ def _live(snapshot: Snapshot) -> Html:
         ),
         id="live",
     )
+
+
+def _cache(cache: CacheStatus, snapshot: Snapshot) -> Html:
+    content = joined(
+        pin_notes(cache.pinned, snapshot.at.tzinfo),
+        cache_facts(cache),
+        share_table(cache.shares) if cache.shares else Html(),
+    )
+    return _section("Cache", "verifying now" if cache.verifying else "events since start", content)
 
 
 def _header(snapshot: Snapshot, zone: str) -> Html:
@@ -71,6 +80,8 @@ def _health(snapshot: Snapshot) -> Html:
     up = sum(upstream.is_up for upstream in snapshot.upstreams)
     if snapshot.cache and snapshot.cache.paused:
         return element("span", "the cache cannot write", class_="badge bad")
+    if snapshot.cache and snapshot.cache.pinned.crowded:
+        return element("span", "pins fill the cache", class_="badge bad")
     if up < every:
         return element("span", f"{every - up} of {every} upstreams not up", class_="badge bad")
     return element("span", "all upstreams up", class_="badge good")

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgerouter.admin.exposition import Exposition
+from edgerouter.admin.guard import READING
 from edgerouter.admin.health import Readiness, healthz
 from edgerouter.admin.status import Status
 from edgerouter.errors import MethodNotAllowed
 
 Answer = Callable[[Request], Awaitable[Response]]
-READING = ("GET", "HEAD")
 _ALL = (*READING, "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -1,7 +1,7 @@
 """All figures of one moment, and their form as JSON."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from edgerouter.admin.figures import CacheStatus, Traffic, UpstreamStatus
@@ -42,7 +42,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _cache(cache: CacheStatus) -> dict[str, Any]:
-    counts = cache.counts
+    counts, pins = cache.counts, cache.pinned
     return {
         "size": cache.size,
         "bytes": cache.bytes,
@@ -50,6 +50,19 @@ def _cache(cache: CacheStatus) -> dict[str, Any]:
         "units": cache.units,
         "studies": cache.studies,
         "paused": cache.paused,
+        "upstreams": [
+            {"upstream": one.upstream, "bytes": one.bytes, "pinned": one.pinned, "quota": one.quota}
+            for one in cache.shares
+        ],
+        "pinned": {
+            "pins": pins.pins,
+            "studies": pins.studies,
+            "bytes": pins.bytes,
+            "full": pins.crowded,
+            "lost_at": None if pins.lost_at is None else _time(pins.lost_at),
+        },
+        "verifying": cache.verifying,
+        "verified": cache.verified,
         "unit_hits": {str(kind): number for kind, number in counts.hits.items()},
         "unit_misses": counts.misses,
         "fills": counts.fills,
@@ -57,9 +70,14 @@ def _cache(cache: CacheStatus) -> dict[str, Any]:
         "passed": counts.passed,
         "adopted": counts.adopted,
         "evicted": counts.evicted,
+        "purged": counts.purged,
         "damaged": counts.damaged,
         "errors": counts.errors,
     }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _upstream(upstream: UpstreamStatus) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
-from edgerouter.admin.figures import CacheStatus, UpstreamStatus
-from edgerouter.admin.markup import Html, element
+from edgerouter.admin.figures import CachePins, CacheShare, CacheStatus, UpstreamStatus
+from edgerouter.admin.markup import Html, element, joined
 from edgerouter.admin.recent import Answered
-from edgerouter.admin.units import NOTHING, count, size, span, wait
+from edgerouter.admin.units import NOTHING, count, share, size, span, wait
 
 _PLACE = re.compile(r"\{[^{}]*\}")
 _ENDINGS = {"complete": "", "cut": "cut", "client_gone": "client left"}
@@ -45,12 +45,15 @@ def cache_facts(cache: CacheStatus) -> Html:
     counts = cache.counts
     facts = (
         ("studies held", cache.studies, ""),
+        ("of them pinned", cache.pinned.studies, ""),
         ("units held", cache.units, ""),
         ("taken in", counts.adopted, ""),
         ("fills", counts.fills, ""),
         ("joined a fill", counts.collapsed, ""),
         ("passed, not kept", counts.passed, ""),
         ("evicted", counts.evicted, ""),
+        ("purged", counts.purged, ""),
+        ("verified", cache.verified, ""),
         ("damaged", counts.damaged, "bad"),
         ("disk errors", counts.errors, "bad"),
     )
@@ -59,6 +62,37 @@ def cache_facts(cache: CacheStatus) -> Html:
         for name, number, tone in facts
     ]
     return element("dl", *shown)
+
+
+def share_table(shares: Sequence[CacheShare]) -> Html:
+    """What each upstream takes of the cache, and may take."""
+    heads = ("Upstream", "Used#", "Quota#", "Share of its quota", "Pinned#")
+    return _table(heads, [_share(one) for one in shares])
+
+
+def _share(one: CacheShare) -> Html:
+    meter: Html | str = NOTHING
+    if one.quota:
+        used = share(one.bytes / one.quota)
+        meter = element("meter", used, min="0", max=str(one.quota), value=str(one.bytes), title=used)
+    return _row(
+        element("td", element("b", one.upstream)),
+        _number(size(one.bytes)),
+        _number(NOTHING if one.quota is None else size(one.quota)),
+        element("td", meter),
+        _number(size(one.pinned) if one.pinned else NOTHING),
+    )
+
+
+def pin_notes(pins: CachePins, zone: tzinfo | None) -> Html:
+    """What an operator has to know of the pins, if anything."""
+    notes = []
+    if pins.crowded:
+        notes.append("Pinned studies leave no room: what is fetched passes through and is not kept.")
+    if pins.lost_at is not None:
+        at = datetime.fromtimestamp(pins.lost_at, zone)
+        notes.append(f"The catalog was lost {at:%Y-%m-%d %H:%M}: what was pinned is not known any more.")
+    return joined(*(element("p", note, class_="alarm") for note in notes))
 
 
 def recent_table(recent: Sequence[Answered], zone: tzinfo | None) -> Html:

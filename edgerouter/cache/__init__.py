@@ -8,9 +8,10 @@ States of a unit. A unit exists when its diskcache row and its file agree; nothi
 | adopted, no row | unit file only | `Shelf.adopt` on the desk | a miss; the file is swept at the next start | `test_a_file_without_a_row_is_swept` |
 | row, not in the catalog | file and row | `Sweep` | told to the catalog after the start | `test_a_lost_catalog_is_rebuilt_from_the_keys` |
 | held | file, row, catalog | `Units` | – | `test_a_unit_survives_a_restart` |
-| held and read | the same, file open | `Readers` | not evicted; if purged, read to its end | `test_a_purged_unit_is_read_to_its_end` |
+| held and read, or found a moment ago | the same, file open | `Readers` | not evicted; a purge waits; if removed all the same, read to its end | `test_a_purged_unit_is_read_to_its_end` |
+| leaving | the same, its study being evicted or purged | `Readers` | a miss | `test_what_is_being_taken_out_is_a_miss` |
 | in the catalog, no row | catalog | `Sweep` | a miss; forgotten after the start | `test_a_catalog_entry_without_a_row_is_swept` |
-| damaged: missing, cut, altered, linked, not ours | row, and file or not | `Units` | a miss or a cut; removed and counted | `test_damage_is_a_miss_and_is_removed` |
+| damaged: missing, cut, altered, linked, not ours | row, and file or not | `Units`, `Sweep` | a miss or a cut; removed and counted, after a start also before anybody asks if file or size are missing | `test_damage_is_a_miss_and_is_removed`, `test_rows_that_lost_their_file_or_its_bytes_are_swept_and_counted` |
 | evicted or purged | nowhere | `Removal` | – | `test_eviction_takes_the_least_recently_used_study` |
 
 States of a fill. A fill is a task of the app; a reader never owns one.

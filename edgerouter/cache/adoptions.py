@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgerouter.cache.means import Means
 from edgerouter.cache.part import Bell, Part
 from edgerouter.cache.readers import StudyName
-from edgerouter.cache.unit import UnitKey, UnitMeta
+from edgerouter.cache.unit import UnitKey, UnitKind, UnitMeta
 
 _OUTSTANDING = 8  # parts on their way at once
 
@@ -66,6 +66,7 @@ class Adoptions:
             else:  # the part's open file serves those who still follow
                 self._failed()
         finally:
+            part.settled = True
             self.outstanding -= 1
             self._bell.ring()
 
@@ -73,9 +74,10 @@ class Adoptions:
         if not self._means.purges.untouched(key.study, key.upstream, self._since):
             return False  # asked for before the purge: it does not come back
         self.hold(key)
-        meta = UnitMeta(
-            part.size, part.disk.digests(), self._asked_at, notes.fields, notes.validator, notes.frame_table
-        )
+        frames = notes.frame_table
+        if key.kind is UnitKind.INSTANCE and not frames:
+            frames = await self._means.frames(part.disk.path)
+        meta = UnitMeta(part.size, part.disk.digests(), self._asked_at, notes.fields, notes.validator, frames)
         adopted = await self._means.units.adopt(key, part.disk.path, meta)
         if not adopted:
             self._means.room.pause()

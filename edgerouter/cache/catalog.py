@@ -90,6 +90,17 @@ class Catalog:
                 members[member] = (*members.get(member, ()), held)
         return members
 
+    async def units(self, study: str, instance: str, upstream: str | None = None) -> list[UnitKey]:
+        """Every unit of one instance, from one upstream or from all."""
+        return await self._read([], self._shelf.holdings.units, upstream, study, instance)
+
+    async def date_headers(self, keys: Sequence[UnitKey], header_at: float) -> bool:
+        """Note when the headers of these instances were last known to be right; CHANGED: they are not."""
+        kept = await self._write(self._shelf.date_headers, keys, header_at)
+        for key in keys:
+            self.changed(key)
+        return kept
+
     def changed(self, key: UnitKey) -> None:
         """A unit came or went: what is remembered of its place is not true any more."""
         self._held.drop(place(key))
@@ -134,7 +145,14 @@ class Catalog:
         """Keep rows asked for at moment `since`; False if the study was touched meanwhile."""
         if not self.voids.untouched(study, upstream, since):
             return False
-        return await self._write(self._shelf.listings.put_rows, upstream, study, rows, self._clock())
+        try:
+            changed = await self._desk.write(self._shelf.put_rows, upstream, study, rows, self._clock())
+        except FAILURES as error:
+            self._failed(error)
+            return False
+        for member in changed:
+            self._held.drop((study, *member, UnitKind.INSTANCE, ""))
+        return True
 
     async def described(self, upstream: str, study: str, series: str | None = None) -> set[Member]:
         """The members of a study, or of one series of it, whose metadata is here."""
@@ -192,13 +210,15 @@ class Catalog:
         """Those of an upstream, of a study UID, or all; last use as of a minute ago at most."""
         return await self._read([], self._shelf.studies.of, upstream, study)
 
-    async def by_use(self, limit: int) -> list[Study]:
-        """Those that are not pinned, least recently used first. Raises one of FAILURES."""
-        await self._desk.write(self._shelf.studies.used, self._taken_uses())
-        return await self._desk.run(self._shelf.studies.by_use, limit)
+    async def by_use(self, limit: int, upstream: str | None = None) -> list[Study]:
+        """Those that are not pinned, of an upstream or of all, least recently used first.
 
-    async def pin(self, upstream: str, study: str, pinned: bool = True) -> bool:
-        return await self._write(self._shelf.studies.pin, upstream, study, pinned, self._clock())
+        Raises one of FAILURES.
+        """
+        await self._desk.write(self._shelf.studies.used, self._taken_uses())
+        while await self._desk.write(self._shelf.pins.settle):
+            pass
+        return await self._desk.run(self._shelf.studies.by_use, limit, upstream)
 
     async def date(self, upstream: str, study: str, study_date: str) -> bool:
         """Note the StudyDate (DICOM DA) of a study something is held of; it decides on freshness."""

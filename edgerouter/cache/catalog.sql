@@ -8,6 +8,7 @@ CREATE TABLE study (
     study_date TEXT NOT NULL DEFAULT '',
     changed_at REAL NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
+    judged TEXT NOT NULL DEFAULT '',
     UNIQUE (study, upstream)
 );
 CREATE INDEX study_by_use ON study (pinned, last_used);
@@ -22,6 +23,7 @@ CREATE TABLE unit (
     syntax TEXT NOT NULL,
     size INTEGER NOT NULL,
     stored_at REAL NOT NULL,
+    header_at REAL NOT NULL,
     PRIMARY KEY (study_id, series, instance, kind, which, media, syntax)
 ) WITHOUT ROWID;
 
@@ -90,3 +92,40 @@ END;
 CREATE TRIGGER listing_goes AFTER DELETE ON listing BEGIN
     UPDATE study SET bytes = bytes - length(OLD.members) - 512 WHERE id = OLD.study_id;
 END;
+
+-- The same for each upstream, and how much of it is pinned.
+CREATE TABLE weight (upstream TEXT PRIMARY KEY, bytes INTEGER NOT NULL, pinned INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER study_comes AFTER INSERT ON study BEGIN
+    INSERT OR IGNORE INTO weight VALUES (NEW.upstream, 0, 0);
+END;
+CREATE TRIGGER study_weighs_on_its_upstream AFTER UPDATE OF bytes, pinned ON study BEGIN
+    UPDATE weight SET bytes = bytes + NEW.bytes - OLD.bytes,
+        pinned = pinned + NEW.bytes * NEW.pinned - OLD.bytes * OLD.pinned
+    WHERE upstream = NEW.upstream;
+END;
+CREATE TRIGGER study_leaves_its_upstream AFTER DELETE ON study BEGIN
+    UPDATE weight SET bytes = bytes - OLD.bytes, pinned = pinned - OLD.bytes * OLD.pinned
+    WHERE upstream = OLD.upstream;
+END;
+
+-- What is to be kept: a study, or what a query finds; upstream '' means all of them. study.pinned follows from
+-- it, as decided on the day study.judged ('' for not yet); what is learnt of a study opens the question again.
+CREATE TABLE pin (
+    upstream TEXT NOT NULL,
+    study TEXT NOT NULL,
+    query TEXT NOT NULL,
+    made_at REAL NOT NULL,
+    PRIMARY KEY (upstream, study, query)
+) WITHOUT ROWID;
+CREATE INDEX study_by_judgement ON study (judged);
+CREATE TRIGGER metadata_speaks AFTER INSERT ON metadata BEGIN
+    UPDATE study SET judged = '' WHERE id = NEW.study_id AND judged <> '';
+END;
+CREATE TRIGGER metadata_speaks_anew AFTER UPDATE OF row ON metadata BEGIN
+    UPDATE study SET judged = '' WHERE id = NEW.study_id AND judged <> '';
+END;
+CREATE TRIGGER study_is_dated AFTER UPDATE OF study_date ON study BEGIN
+    UPDATE study SET judged = '' WHERE id = NEW.id AND judged <> '';
+END;
+-- When a catalog, and with it the pins, was found missing; no row if none was, or pins were made since.
+CREATE TABLE loss (at REAL NOT NULL);

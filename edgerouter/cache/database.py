@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY = 0.25  # seconds to wait for a lock nobody should hold
 _SOUND = f"SELECT 1 FROM total, pragma_user_version WHERE user_version = {SCHEMA}"
 _GARBAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -20,18 +20,26 @@ _log = logging.getLogger(__name__)
 
 def is_corrupt(error: BaseException) -> bool:
     """Whether a database turned out to be garbage, rather than locked, full or unreadable just now."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _GARBAGE
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # not SQLite's own word, but the module's on text that is none
+        return isinstance(error, UnicodeDecodeError | sqlite3.OperationalError)
+    return code & 0xFF in _GARBAGE
 
 
-def prepare(path: Path, question: str, *, closely: bool) -> None:
-    """Have a usable file there: one that is new, or answers `question` with a row.
+def is_unusable(error: BaseException) -> bool:
+    """The same, or that it is not of the shape we gave it: tables are missing, or statements fail."""
+    return is_corrupt(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
+def prepare(path: Path, question: str, *, closely: bool, tidy: str = "") -> None:
+    """Have a usable file there: one that is new, or answers `question` with a row, once `tidy` is done.
 
     Anything else is set aside. `closely` reads all of it. Raises sqlite3.Error, OSError when it cannot be
     told.
     """
     touch_private(path)
-    if not _is_sound(path, question, closely):
-        _set_aside(path)
+    if not _is_sound(path, question, closely, tidy):
+        set_aside(path)
         touch_private(path)
 
 
@@ -50,7 +58,8 @@ class Database:
         run = self.connection.execute
         for pragma in ("journal_mode=wal", "synchronous=normal", "journal_size_limit=1048576"):
             run(f"PRAGMA {pragma}").fetchall()
-        if run("PRAGMA user_version").fetchone() == (0,):
+        self.is_new = run("PRAGMA user_version").fetchone() == (0,)
+        if self.is_new:
             schema = files(__package__).joinpath("catalog.sql").read_text("utf-8")
             self.connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version={SCHEMA}; COMMIT;")
 
@@ -70,16 +79,17 @@ class Database:
         self.connection.close()
 
 
-def _is_sound(path: Path, question: str, closely: bool) -> bool:
+def _is_sound(path: Path, question: str, closely: bool, tidy: str) -> bool:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
     try:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             return True
+        if tidy:
+            connection.execute(tidy)
         answered = connection.execute(question).fetchone() is not None
         return answered and (not closely or _checks_out(connection))
-    except sqlite3.DatabaseError as error:
-        # SQLITE_ERROR: it lacks the tables that are asked for.
-        if is_corrupt(error) or error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if is_unusable(error):
             return False
         raise
     finally:
@@ -90,7 +100,7 @@ def _checks_out(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
     """Take a broken database and its side files out of the way; the last broken one is kept to look at."""
     _log.error("%s cannot be read as our database: set aside, started anew", path.name)
     path.replace(path.with_name(path.name + ".broken"))

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import diskcache
 
 T = TypeVar("T")
-FAILURES = (OSError, sqlite3.Error, diskcache.Timeout)  # what a disk or a database may do to us
+# What a disk or a database may do to us; text that is none comes out of a damaged database.
+FAILURES = (OSError, sqlite3.Error, diskcache.Timeout, UnicodeDecodeError)
 _BATCH = 64
 _log = logging.getLogger(__name__)
 

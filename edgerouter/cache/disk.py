@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import diskcache
@@ -32,13 +33,16 @@ class File:
 
 
 class Opened:
-    """A unit's file and meta, as `fetch` found them."""
+    """A unit's file, where it stands, and its meta, as `fetch` found them; `row` is the meta as written, with
+    its seal."""
 
-    __slots__ = ("file", "meta")
+    __slots__ = ("file", "meta", "path", "row")
 
-    def __init__(self, file: File, meta: UnitMeta) -> None:
+    def __init__(self, file: File, path: str, meta: UnitMeta, row: bytes) -> None:
         self.file = file
+        self.path = path
         self.meta = meta
+        self.row = row
 
 
 class Adoption:
@@ -84,15 +88,16 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         self, value: object, read: bool, key: object = diskcache.UNKNOWN
     ) -> tuple[int, int, str, sqlite3.Binary]:
         """Rename the part file into the cache's folder. Raises OSError."""
-        if not isinstance(value, Adoption):
+        if not isinstance(value, Adoption) or not isinstance(key, str):
             raise TypeError("Only finished part files are stored.")
         name, full = self.filename()
         folder = os.path.dirname(full)
-        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for level in (self._directory, os.path.dirname(folder), folder):
+            with suppress(FileExistsError):  # makedirs would give its mode to the last level only
+                os.mkdir(level, 0o700)
         os.rename(value.path, full)
         value.final = Path(full)
-        return value.meta.size, MODE_BINARY, name, sqlite3.Binary(value.meta.encode())
+        return value.meta.size, MODE_BINARY, name, sqlite3.Binary(value.meta.encode(key))
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> Opened:
         """Open what a row promises. Raises OSError when anything is not as we left it."""
@@ -101,10 +106,11 @@ class UnitDisk(diskcache.Disk):  # type: ignore[misc]
         if not isinstance(filename, str) or not FILE_NAME.fullmatch(filename):
             raise OSError("A row of the cache names a strange file.")
         meta = UnitMeta.decode(value)
-        file = open_regular(os.path.join(self._directory, filename))
+        path = os.path.join(self._directory, filename)
+        file = open_regular(path)
         if os.fstat(file.fd).st_size != meta.size:
             raise OSError("A file of the cache is cut or too long.")
-        return Opened(file, meta)
+        return Opened(file, path, meta, value)
 
     def remove(self, file_path: object) -> None:
         """Note the file of a row; a name that is not of our shape is left alone."""

@@ -1,4 +1,7 @@
-"""Eviction by study, least recently used first; never a pinned study, never one being read."""
+"""Eviction by study, least recently used first; never a pinned study, never one being read.
+
+An upstream beyond its quota loses its own studies; only when all together are too many, anybody's go.
+"""
 
 import asyncio
 import logging
@@ -36,7 +39,7 @@ class Evictor:
         room: Room,
         removal: Removal,
         readers: Readers,
-        by_use: Callable[[int], Awaitable[list[Study]]],
+        by_use: Callable[[int, str | None], Awaitable[list[Study]]],
         counts: Counts,
         start: Start,
     ) -> None:
@@ -48,17 +51,25 @@ class Evictor:
         self._start = start
         self._turn = asyncio.Lock()
         self._easing = False
+        self._crowded: dict[str | None, int] = {}  # whose room pins filled, with how many bytes
         room.make = self.make
         room.ease = self.ease
 
-    async def make(self) -> bool:
-        """Evict until what was taken fits; False when nothing more may go."""
+    @property
+    def is_crowded(self) -> bool:
+        """Whether pinned studies left no room when some was asked for, and are no fewer bytes now."""
+        return any(self._room.pinned(of) >= pinned for of, pinned in self._crowded.items())
+
+    async def make(self, upstream: str) -> bool:
+        """Evict until what was taken for the upstream fits; False when nothing more may go."""
         async with self._turn:
-            await self._room.sample()
-            while (short := self._room.short()) > 0:
-                if not await self._round(short):
-                    return False
+            for of in (upstream, None):
                 await self._room.sample()
+                while (short := self._room.short(of)) > 0:
+                    if not await self._round(short, of):
+                        self._note_pins(of)
+                        return False
+                    await self._room.sample()
             return True
 
     def ease(self) -> None:
@@ -70,21 +81,35 @@ class Evictor:
     async def _ease(self) -> None:
         try:
             async with self._turn:
-                await self._room.sample()
-                while (wanted := self._room.wanted()) > 0 and await self._round(wanted):
+                for of in self._bounded:
                     await self._room.sample()
+                    while (wanted := self._room.wanted(of)) > 0 and await self._round(wanted, of):
+                        await self._room.sample()
         finally:
             self._easing = False
 
-    async def _round(self, need: int) -> bool:
+    @property
+    def _bounded(self) -> tuple[str | None, ...]:
+        return (*self._room.quotas, None)
+
+    def _note_pins(self, of: str | None) -> None:
+        """Say so once when it is for the pins that nothing more may go."""
+        if not self._room.is_pinned_full(of):
+            return
+        if not self.is_crowded:
+            whose = "the cache" if of is None else f"the quota of {of}"
+            _log.warning("pinned studies fill %s: what is fetched passes through and is not kept", whose)
+        self._crowded[of] = self._room.pinned(of)
+
+    async def _round(self, need: int, of: str | None) -> bool:
         """Evict what weighs that much; False when there was nothing, or the database refused."""
-        busy = self._readers.busy
         try:
-            chosen = choose(await self._by_use(_LOOK + len(busy)), need, busy)
-            await self._removal.remove(chosen)
+            by_use = await self._by_use(_LOOK + len(self._readers.needed), of)
+            chosen = choose(by_use, need, self._readers.needed)  # as of now, until they are gone
+            with self._readers.clearing(*((study.upstream, study.study) for study in chosen)):
+                self._counts.evicted += await self._removal.remove(chosen)
         except FAILURES as error:
             self._counts.errors += 1
             _log.warning("eviction failed: %s", type(error).__name__)
             return False
-        self._counts.evicted += len(chosen)
         return bool(chosen)

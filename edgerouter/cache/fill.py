@@ -63,6 +63,7 @@ class Fill:
         closed: Callable[[], None],
     ) -> None:
         self.state = State.WAITING
+        self.upstream = ""  # whose quota bears what comes; the writer says so before the first part
         self.head: Head | None = None
         self.error: RouterError | None = None
         self.parts: list[Part] = []
@@ -212,7 +213,8 @@ class Fill:
         means = self.means
         disk = PartFile(means.parts, means.opener)
         keeping = self.state is State.STREAMING
-        return Part(fields, length, means.room, means.reading, disk, self.bell, keeping=keeping)
+        room = means.room.share(self.upstream)
+        return Part(fields, length, room, means.reading, disk, self.bell, keeping=keeping)
 
     def _opened(self) -> Part:
         if self._part is None:

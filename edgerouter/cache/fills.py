@@ -9,6 +9,7 @@ from edgerouter.cache.fill import Fetch, Fill
 from edgerouter.cache.follower import Follower
 from edgerouter.cache.means import Means
 from edgerouter.cache.part import Bell
+from edgerouter.http.fields import Fields
 
 HIT_FOR_MISS = 60.0  # seconds for which a key whose answer may not be kept is fetched by each for himself
 _REFUSALS = 10_000  # keys remembered
@@ -33,6 +34,11 @@ class Fills:
     def is_under_way(self, key: Hashable) -> bool:
         """Whether who joins now follows a fetch that another has begun."""
         return key in self._table
+
+    def coming(self, key: Hashable) -> list[Fields]:
+        """The fields of the parts that are arriving in the fill of `key`: begun, and no unit yet."""
+        fill = self._table.get(key)
+        return [part.fields for part in fill.parts if not part.settled] if fill else []
 
     @asynccontextmanager
     async def join(

@@ -5,6 +5,7 @@ others, or full of somebody's documents is refused in words an operator understa
 """
 
 import fcntl
+import logging
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 FORMAT = "edgerouter cache 1\n"
 _SECRET = 32  # bytes
 _UNIMPORTANT = {"lock", "format.new", "lost+found"}
+_log = logging.getLogger(__name__)
 
 
 class FolderError(Exception):
@@ -35,7 +37,14 @@ class Folder:
             raise FolderError(f"The cache directory {path} cannot be used: {error.strerror}.") from error
 
     def close(self) -> None:
-        os.close(self._lock)
+        """Give it up; whoever emptied it meanwhile shall not make it a stranger's at the next start."""
+        try:
+            if self.path.exists() and not (self.path / "format").exists():
+                _write_private(self.path / "format", FORMAT.encode())
+        except OSError as error:
+            _log.warning("the format of the cache could not be written down: %s", type(error).__name__)
+        finally:
+            os.close(self._lock)
 
     def _claim(self) -> None:
         if self.path.exists():

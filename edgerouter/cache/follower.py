@@ -79,6 +79,17 @@ class FollowedPart:
         """The unit it became, if it did yet."""
         return self._part.adopted
 
+    async def unit(self) -> Unit | None:
+        """The unit it becomes, when it is one; None when it is not kept. Raises Cut."""
+        fill, part = self._fill, self._part
+        while not part.settled:
+            if part.whole and not part.keeping:
+                return None
+            if not part.whole:
+                _raise_if_cut(fill)
+            await fill.bell.wait()
+        return None if part.adopted is None else await fill.means.units.get(part.adopted)
+
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of a range, as they come; ends cleanly only if they are whole. Raises Cut."""
         fill, part, place = self._fill, self._part, self._place

@@ -63,10 +63,12 @@ def age(fetched_at: float, now: float) -> float:
     return max(0.0, now - fetched_at)
 
 
-def is_fresh(kind: Kept, fetched_at: float, now: float, study_date: str = "", changed_at: float = 0) -> bool:
-    """Whether it may be served without asking again.
+def is_fresh(
+    kind: Kept, fetched_at: float, now: float, study_date: str = "", changed_at: float = 0, grace: float = 0
+) -> bool:
+    """Whether it may be served without asking again; `grace` are seconds that its lifetime is longer.
 
     A time so far ahead that the clock must have been wrong when it was written is not fresh.
     """
-    life = lifetime(kind, is_young(now, study_date, changed_at))
+    life = lifetime(kind, is_young(now, study_date, changed_at)) + grace
     return fetched_at - now <= life and age(fetched_at, now) < life

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import Held, UnitKey, UnitKind
+from edgerouter.cache.unit import UNSURE, Held, UnitKey, UnitKind
 
 # What a look-up names: study, series, instance, kind, which.
 Place = tuple[str, str, str, UnitKind, str]
@@ -31,12 +31,30 @@ class Holdings:
         self._sql = connection.execute
         self._studies = studies
 
-    def add(self, key: UnitKey, size: int, stored_at: float, now: float) -> None:
+    def add(self, key: UnitKey, size: int, stored_at: float, header_at: float, now: float) -> None:
+        """A unit came, at `now`; the times are those of Held."""
         study_id = self._studies.made(key.upstream, key.study, now)
         self._sql(
-            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET size = excluded.size, stored_at = excluded.stored_at",
-            (study_id, *_inner(key), size, stored_at),
+            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET size = excluded.size, stored_at = excluded.stored_at, header_at = excluded.header_at",
+            (study_id, *_inner(key), size, stored_at, header_at),
+        )
+
+    def date_header(self, key: UnitKey, header_at: float) -> None:
+        """Note when the header of an instance was last known to be right."""
+        study_id = self._studies.id(key.upstream, key.study)
+        self._sql(
+            f"UPDATE unit SET header_at = ? WHERE study_id = ? AND {_PLACE.partition(' AND ')[2]}"
+            f" AND {_REPRESENTATION}",
+            (header_at, study_id, *_inner(key)),
+        )
+
+    def doubt(self, upstream: str, study: str, series: str, instance: str) -> None:
+        """The upstream may have changed the header of an instance."""
+        self._sql(
+            "UPDATE unit SET header_at = ? WHERE study_id = ? AND series = ? AND instance = ?"
+            " AND kind = 'instance' AND header_at > 0",
+            (UNSURE, self._studies.id(upstream, study), series, instance),
         )
 
     def remove(self, keys: Iterable[UnitKey]) -> None:
@@ -62,16 +80,17 @@ class Holdings:
 
     def _at(self, place: Place) -> tuple[Held, ...]:
         rows = self._sql(
-            "SELECT upstream, media, syntax, size, stored_at FROM study CROSS JOIN unit ON study_id = id"
+            "SELECT upstream, media, syntax, size, stored_at, header_at"
+            " FROM study CROSS JOIN unit ON study_id = id"
             " WHERE study = ? AND series = ? AND instance = ? AND kind = ? AND which = ?",
             place,
         )
-        return tuple(Held(UnitKey(row[0], *place, row[1], row[2]), row[3], row[4]) for row in rows)
+        return tuple(Held(UnitKey(row[0], *place, row[1], row[2]), *row[3:]) for row in rows)
 
     def instances(self, study: str, series: str | None) -> list[Held]:
         """Every instance held of a study, or of one series of it, from every upstream."""
         rows = self._sql(
-            "SELECT upstream, series, instance, media, syntax, size, stored_at"
+            "SELECT upstream, series, instance, media, syntax, size, stored_at, header_at"
             " FROM study CROSS JOIN unit ON study_id = id"
             " WHERE study = ?1 AND (?2 IS NULL OR series = ?2) AND kind = 'instance'",
             (study, series),
@@ -81,6 +100,16 @@ class Holdings:
             for row in rows
         ]
 
+    def units(self, upstream: str | None, study: str, instance: str) -> list[UnitKey]:
+        """Every unit of one instance, of any kind, from one upstream or from all."""
+        rows = self._sql(
+            "SELECT upstream, series, instance, kind, which, media, syntax"
+            " FROM study CROSS JOIN unit ON study_id = id"
+            " WHERE study = ?1 AND (?2 IS NULL OR upstream = ?2) AND instance = ?3",
+            (study, upstream, instance),
+        )
+        return [_key(row[0], study, row[1:]) for row in rows]
+
     def some(self, upstream: str, study: str, limit: int) -> list[UnitKey]:
         """Some units of a study, of any kind."""
         rows = self._sql(
@@ -89,6 +118,26 @@ class Holdings:
             (study, upstream, limit),
         )
         return [_key(upstream, study, row) for row in rows]
+
+    def of(self, upstream: str, study: str, last: UnitKey | None, limit: int) -> list[UnitKey]:
+        """The units of a study in order, behind one of them; for going through it in slices."""
+        rows = self._sql(
+            "SELECT series, instance, kind, which, media, syntax FROM study CROSS JOIN unit ON study_id = id"
+            " WHERE study = ? AND upstream = ?"
+            " AND (series, instance, kind, which, media, syntax) > (?, ?, ?, ?, ?, ?)"
+            " ORDER BY series, instance, kind, which, media, syntax LIMIT ?",
+            (study, upstream, *(_inner(last) if last else FIRST[1:]), limit),
+        )
+        return [_key(upstream, study, row) for row in rows]
+
+    def count(self, upstream: str | None, study: str | None) -> int:
+        """How many units there are of an upstream, of a study UID, of both, or in all."""
+        found = self._sql(
+            "SELECT count(*) FROM study CROSS JOIN unit ON study_id = id"
+            " WHERE (?1 IS NULL OR study = ?1) AND (?2 IS NULL OR upstream = ?2)",
+            (study, upstream),
+        )
+        return int(found.fetchone()[0])
 
     def after(self, position: Position, limit: int) -> list[tuple[Position, UnitKey]]:
         """The next units of all with their positions; for going through everything in slices."""

@@ -1,7 +1,7 @@
 """The catalog's listings and metadata rows; all calls on the desk's thread.
 
 A listing is what an upstream said a study or series contains; a metadata row is one element of a
-metadata array, the very bytes the upstream sent, kept compressed.
+metadata array, the very bytes the upstream sent, kept compressed. Both are sealed under whose they are.
 """
 
 import sqlite3
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import msgspec
 
 from edgerouter.cache.studies import Studies
+from edgerouter.cache.unit import is_sealed, sealed
 
 # (SeriesInstanceUID, SOPInstanceUID)
 Member = tuple[str, str]
+DERIVED = "derived"  # in the place of a validator: we made the row of the instance itself
 _MOST = 64 << 20  # bytes a listing or a row may unpack to
 _members = msgspec.json.Decoder(tuple[Member, ...])
 
@@ -58,7 +60,8 @@ class Listings:
             " WHERE study = ? AND upstream = ? AND series = ?",
             (study, upstream, series),
         ).fetchone()
-        members = row and _unpacked_members(row[2])
+        is_its = row and is_sealed(_name(upstream, study, series), row[2])
+        members = unpacked_members(row[2]) if is_its else None
         return (
             Listing(upstream, study, series, bool(row[0]), row[1], members) if members is not None else None
         )
@@ -67,7 +70,8 @@ class Listings:
         """Keep a listing; one that says other than the last marks the study as changed."""
         before = self.get(listing.upstream, listing.study, listing.series)
         study_id = self._studies.made(listing.upstream, listing.study, now)
-        packed = zlib.compress(msgspec.json.encode(listing.members), 1)
+        name = _name(listing.upstream, listing.study, listing.series)
+        packed = _packed(name, msgspec.json.encode(listing.members))
         self._sql(
             "INSERT INTO listing VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " complete = excluded.complete, fetched_at = excluded.fetched_at, members = excluded.members",
@@ -79,7 +83,9 @@ class Listings:
     def rows(self, upstream: str, study: str, members: Sequence[Member]) -> list[Row | None]:
         """The metadata of some members, in their order, None where there is none."""
         study_id = self._studies.id(upstream, study)
-        return [None if study_id is None else self._row(study_id, *member) for member in members]
+        if study_id is None:
+            return [None] * len(members)
+        return [self._row(study_id, _name(upstream, study, *member), *member) for member in members]
 
     def put_rows(self, upstream: str, study: str, rows: Iterable[Row], now: float) -> None:
         study_id = self._studies.made(upstream, study, now)
@@ -91,7 +97,7 @@ class Listings:
                     study_id,
                     row.series,
                     row.instance,
-                    zlib.compress(row.data, 1),
+                    _packed(_name(upstream, study, row.series, row.instance), row.data),
                     row.fetched_at,
                     row.validator,
                 ),
@@ -125,18 +131,27 @@ class Listings:
             (study_id, limit),
         ).rowcount
 
-    def _row(self, study_id: int, series: str, instance: str) -> Row | None:
+    def _row(self, study_id: int, name: str, series: str, instance: str) -> Row | None:
         row = self._sql(
             "SELECT row, fetched_at, validator FROM metadata"
             " WHERE study_id = ? AND series = ? AND instance = ?",
             (study_id, series, instance),
         ).fetchone()
-        data = row and _unpacked(row[0])
+        data = unpacked(row[0]) if row and is_sealed(name, row[0]) else None
         return Row(series, instance, data, row[1], row[2]) if data is not None else None
 
 
-def _unpacked(data: object) -> bytes | None:
-    """The plain bytes, or None when they are damaged: to the catalog that is a miss."""
+def _name(*of: str) -> str:
+    """What a listing or a metadata row is sealed under: upstream, study, series, instance."""
+    return "\n".join(of)
+
+
+def _packed(name: str, plain: bytes) -> bytes:
+    return sealed(name, zlib.compress(plain, 1))
+
+
+def unpacked(data: object) -> bytes | None:
+    """The plain bytes before the seal, or None when they are damaged: to the catalog that is a miss."""
     if not isinstance(data, bytes):
         return None
     inflate = zlib.decompressobj()
@@ -147,8 +162,8 @@ def _unpacked(data: object) -> bytes | None:
     return plain if inflate.eof else None
 
 
-def _unpacked_members(data: object) -> tuple[Member, ...] | None:
-    plain = _unpacked(data)
+def unpacked_members(data: object) -> tuple[Member, ...] | None:
+    plain = unpacked(data)
     try:
         return None if plain is None else _members.decode(plain)
     except msgspec.MsgspecError:

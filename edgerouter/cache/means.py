@@ -1,5 +1,6 @@
 """What every fill of a cache works with."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from edgerouter.cache.reading import Reading
 from edgerouter.cache.room import Room
 from edgerouter.cache.start import Start
 from edgerouter.cache.units import Units
+
+# What is written down of an instance's frames, b"" when that could not be found out. Never raises.
+FrameNotes = Callable[[Path], Awaitable[bytes]]
+
+
+async def no_notes(path: Path) -> bytes:
+    """For a cache that is not asked for frames of instances."""
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +35,4 @@ class Means:
     start: Start
     parts: Path
     opener: Opener = open_new
+    frames: FrameNotes = no_notes

@@ -13,7 +13,7 @@ from collections import deque
 from edgerouter.cache.disk import File, open_regular
 from edgerouter.cache.partfile import PartFile
 from edgerouter.cache.reading import Reading
-from edgerouter.cache.room import Room
+from edgerouter.cache.room import Share
 from edgerouter.cache.unit import UnitKey
 from edgerouter.http.fields import Fields
 
@@ -86,14 +86,15 @@ class Part:
     """A part that is being written, or was; `size` bytes of it are here.
 
     `length` is how long it said it would be, if it did. `whole` is whether its writer ended it.
-    `adopted` is the unit it became. `keeping` is whether its bytes go to the disk.
+    `adopted` is the unit it became; `settled` is whether that is decided. `keeping` is whether its bytes go
+    to the disk.
     """
 
     def __init__(
         self,
         fields: Fields,
         length: int | None,
-        room: Room,
+        room: Share,
         reading: Reading,
         disk: PartFile,
         bell: Bell,
@@ -104,6 +105,7 @@ class Part:
         self.length = length
         self.whole = False
         self.adopted: UnitKey | None = None
+        self.settled = False
         self.keeping = keeping
         self.tail = Tail()
         self.disk = disk
@@ -121,7 +123,7 @@ class Part:
         """The part is not to be written at all: it is a unit already."""
         self.tail.start = self.tail.end = size
         self.length = size
-        self.whole = True
+        self.whole = self.settled = True
         self.adopted = key
 
     @property

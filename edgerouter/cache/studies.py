@@ -3,6 +3,14 @@
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Weight(NamedTuple):
+    """What the studies of one upstream take of the disk, in bytes, and the pinned among them."""
+
+    bytes: int = 0
+    pinned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,13 @@ class Studies:
         """What all studies together take of the disk."""
         return int(self._sql("SELECT bytes FROM total").fetchone()[0])
 
+    @property
+    def weights(self) -> dict[str, Weight]:
+        """The same for each upstream that ever had one."""
+        return {
+            row[0]: Weight(row[1], row[2]) for row in self._sql("SELECT upstream, bytes, pinned FROM weight")
+        }
+
     def id(self, upstream: str, study: str) -> int | None:
         row = self._sql("SELECT id FROM study WHERE study = ? AND upstream = ?", (study, upstream)).fetchone()
         return int(row[0]) if row else None
@@ -61,9 +76,12 @@ class Studies:
             "WHERE (?1 IS NULL OR study = ?1) AND (?2 IS NULL OR upstream = ?2)", (study, upstream)
         )
 
-    def by_use(self, limit: int) -> list[Study]:
-        """Those that are not pinned, least recently used first."""
-        return self._all("WHERE pinned = 0 ORDER BY last_used LIMIT ?", (limit,))
+    def by_use(self, limit: int, upstream: str | None = None) -> list[Study]:
+        """Those that are not pinned, of an upstream or of all, least recently used first."""
+        return self._all(
+            "WHERE pinned = 0 AND (?1 IS NULL OR upstream = ?1) ORDER BY last_used LIMIT ?2",
+            (upstream, limit),
+        )
 
     def used(self, uses: Iterable[tuple[str, str, float]]) -> None:
         """(upstream, study, when): note the last use; unknown studies are left unknown."""
@@ -71,13 +89,10 @@ class Studies:
             "UPDATE study SET last_used = max(last_used, ?3) WHERE study = ?2 AND upstream = ?1", list(uses)
         )
 
-    def pin(self, upstream: str, study: str, pinned: bool, now: float) -> None:
-        row = self.made(upstream, study, now)
-        self._sql("UPDATE study SET pinned = ? WHERE id = ?", (pinned, row))
-
     def date(self, upstream: str, study: str, study_date: str) -> None:
         self._sql(
-            "UPDATE study SET study_date = ? WHERE study = ? AND upstream = ?", (study_date, study, upstream)
+            "UPDATE study SET study_date = ?1 WHERE study = ?2 AND upstream = ?3 AND study_date <> ?1",
+            (study_date, study, upstream),
         )
 
     def changed(self, upstream: str | None, study: str, now: float) -> None:

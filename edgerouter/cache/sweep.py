@@ -6,6 +6,7 @@ back and makes what survived a crash or a lost catalog findable again. Small sli
 
 import logging
 import os
+import stat
 import time
 from array import array
 from bisect import bisect_left
@@ -13,12 +14,13 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
+from edgerouter.cache.counts import Counts
 from edgerouter.cache.desk import FAILURES, Desk
 from edgerouter.cache.disk import FILE_NAME
 from edgerouter.cache.holdings import FIRST, Position
 from edgerouter.cache.reading import Reading
 from edgerouter.cache.shelf import DiskRow, Shelf
-from edgerouter.cache.unit import UnitKey
+from edgerouter.cache.unit import CHANGED, UNSURE, UnitKey
 
 _HANDFUL = 200  # rows in one slice
 _COARSE = 0.1  # seconds by which the time of a file may lie behind the clock
@@ -28,7 +30,8 @@ _log = logging.getLogger(__name__)
 class Sweep:
     """One pass over everything, from what the disk was like when the cache was opened."""
 
-    def __init__(self, desk: Desk, shelf: Shelf, reading: Reading, folder: Path) -> None:
+    def __init__(self, desk: Desk, shelf: Shelf, reading: Reading, folder: Path, counts: Counts) -> None:
+        self._counts = counts
         self._desk = desk
         self._shelf = shelf
         self._reading = reading
@@ -48,11 +51,20 @@ class Sweep:
                 _log.warning("the sweep of the cache ended early: %s", type(error).__name__)
 
     async def _rows(self) -> None:
-        """Tell the catalog what it does not know; remove rows that are not ours."""
+        """Tell the catalog what it does not know; remove rows that are not ours, or have lost their file."""
         number = 0
         while rows := await self._desk.write(self._check_rows, number):
             number = rows[-1].number
-            self._names.extend(_mark(row.filename) for row in rows if row.key and row.meta)
+            sound = [row for row in rows if row.key and row.meta]
+            lost = await self._reading.apart(_without_file, self._folder, sound)
+            if lost:  # a power cut takes the bytes of files that are there
+                removed = await self._desk.write(self._remove_lost, lost)
+                self._counts.damaged += removed
+            self._names.extend(_mark(row.filename) for row in sound if row not in lost)
+
+    def _remove_lost(self, rows: list[DiskRow]) -> int:
+        """How many there were; one that has another file by now is another unit. The catalog follows."""
+        return sum(self._shelf.remove_row(row.number, row.filename) for row in rows)
 
     def _check_rows(self, after: int) -> list[DiskRow]:
         rows = self._shelf.rows(after, _HANDFUL)
@@ -60,7 +72,10 @@ class Sweep:
             if row.key is None or row.meta is None:
                 self._shelf.remove_row(row.number)
             elif not self._shelf.holdings.has(row.key, row.meta.size):
-                self._shelf.holdings.add(row.key, row.meta.size, row.meta.stored_at, self._begun_at)
+                header_at = CHANGED if row.changed else UNSURE
+                self._shelf.holdings.add(
+                    row.key, row.meta.size, row.meta.stored_at, header_at, self._begun_at
+                )
         return rows
 
     async def _catalog(self) -> None:
@@ -76,6 +91,19 @@ class Sweep:
         return units[-1][0] if units else None
 
 
+def _without_file(folder: Path, rows: list[DiskRow]) -> list[DiskRow]:
+    """Those whose file is missing, or not of its size. Blocks."""
+    return [row for row in rows if row.meta and _size(folder / row.filename) != row.meta.size]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def _mark(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
@@ -89,7 +117,7 @@ def _remove_orphans(folder: Path, names: "array[int]", before: float) -> None:
     for subfolder in _subfolders(folder):
         for entry in _entries(subfolder):
             name = f"{folder.name}/{subfolder.name}/{entry.name}"
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # it is gone, or cannot be removed: the others can
                 old = entry.stat(follow_symlinks=False).st_ctime < before
                 if old and FILE_NAME.fullmatch(name) and not _has(names, _mark(name)):
                     os.unlink(entry)

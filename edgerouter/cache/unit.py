@@ -13,6 +13,7 @@ import msgspec
 
 from edgerouter.http.fields import Fields
 
+UNSURE, CHANGED = 0.0, -1.0  # in the place of a time
 SEGMENT = 1 << 20  # bytes that one digest covers
 DIGEST = 16  # bytes of a digest: SHA-256, cut
 KEPT_FIELDS = (
@@ -40,6 +41,7 @@ _TEXT = re.compile(
     )
 )
 _LONGEST = 8192
+_SEAL = 16  # bytes
 
 
 class UnitKind(StrEnum):
@@ -105,11 +107,17 @@ class UnitKey:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A representation that the catalog believes is held; `size` in bytes, `stored_at` in Unix seconds."""
+    """A representation that the catalog believes is held; `size` in bytes, times in Unix seconds.
+
+    `stored_at` is when the upstream was asked for it. `header_at`, of an instance, is when its header was
+    last known to be what the upstream has: UNSURE when nobody knows, CHANGED when it is known not to be,
+    and then it answers for its frames only.
+    """
 
     key: UnitKey
     size: int
     stored_at: float
+    header_at: float = 0.0
 
 
 class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -131,14 +139,17 @@ class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
         """A name for exactly these bytes, fit for the inside of a strong ETag."""
         return hashlib.sha256(self.digests + self.size.to_bytes(8, "big")).hexdigest()[:32]
 
-    def encode(self) -> bytes:
-        return _ENCODER.encode(self)
+    def encode(self, key: str) -> bytes:
+        """What is written in the row of that key, sealed: neither can be taken for another's."""
+        return sealed(key, _ENCODER.encode(self))
 
     @classmethod
     def decode(cls, data: bytes) -> "UnitMeta":
-        """Raises OSError when the bytes are not a whole meta: to the cache, damage is a missing file."""
+        """Raises OSError when the bytes are not a whole meta: to the cache, damage is a missing file.
+
+        Whether it is that of a key is for `is_sealed` to say."""
         try:
-            meta = _DECODER.decode(data)
+            meta = _DECODER.decode(data[:-_SEAL])
         except msgspec.MsgspecError:
             raise OSError("The row of a unit cannot be read.") from None
         if meta.size < 0 or len(meta.digests) != DIGEST * segments(meta.size):
@@ -153,6 +164,21 @@ _DECODER = msgspec.msgpack.Decoder(UnitMeta)
 def segments(size: int) -> int:
     """How many segments a unit of that many bytes has."""
     return -(-size // SEGMENT)
+
+
+def sealed(name: str, data: bytes) -> bytes:
+    """The data, tied to the name they are kept under. A database does not notice when a bit of either
+    changes, nor that an index leads to another row."""
+    return data + _seal(name, data)
+
+
+def is_sealed(name: str, data: object) -> bool:
+    """Whether these are the bytes, seal included, that were sealed under this name."""
+    return isinstance(data, bytes) and data[-_SEAL:] == _seal(name, data[:-_SEAL])
+
+
+def _seal(name: str, data: bytes) -> bytes:
+    return hashlib.blake2b(name.encode() + b"\0" + data, digest_size=_SEAL).digest()
 
 
 def kept(fields: Fields) -> tuple[tuple[str, str], ...]:

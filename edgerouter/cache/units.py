@@ -15,7 +15,7 @@ from edgerouter.cache.readers import Readers
 from edgerouter.cache.reading import Reading
 from edgerouter.cache.segments import Verified, is_whole
 from edgerouter.cache.shelf import Shelf, discard
-from edgerouter.cache.unit import SEGMENT, UnitKey, UnitMeta
+from edgerouter.cache.unit import SEGMENT, UnitKey, UnitMeta, segments
 
 _HANDLES = 128  # units kept open for the next reader
 _TROUBLE = 3  # read errors of the disk within _WATCH seconds: the cache is off for as long
@@ -40,6 +40,7 @@ class Unit:
     ) -> None:
         self.key = key
         self.meta: UnitMeta = opened.meta
+        self.path = opened.path
         self._file: File = opened.file
         self._reading = reading
         self._verified = verified
@@ -68,6 +69,11 @@ class Unit:
             return await self._reading.piece(self._file, start, min(stop, (segment + 1) * SEGMENT))
         except OSError as error:
             raise await self._damaged(error) from error
+
+    async def verify_all(self) -> None:
+        """Make sure of the whole, for somebody who reads the file himself. Raises Damaged."""
+        for segment in range(segments(self.meta.size)):
+            await self.verify(segment)
 
     async def verify(self, segment: int) -> None:
         """Make sure of one segment; once for as long as the file stays untouched. Raises Damaged."""
@@ -125,14 +131,22 @@ class Units:
 
         Damage that is found later raises Damaged where it is read. Either way the unit is removed.
         """
-        unit = None if self._is_off() else await self._found(key, start)
+        study = (key.upstream, key.study)
+        missing = self._is_off() or self._readers.is_leaving(study)
+        unit = None if missing else await self._found(key, start)
         if unit is None:
             self._counts.misses += 1
         else:
             self._counts.hits[key.kind] += 1
-            self._used(key.upstream, key.study)
+            self._readers.find(study)
+            self._used(*study)
             self._keep(unit)
         return unit
+
+    async def meta(self, key: UnitKey) -> UnitMeta | None:
+        """What is written beside a unit, None for a miss; neither a use nor a hit."""
+        unit = None if self._is_off() else await self._found(key, 0)
+        return unit.meta if unit else None
 
     async def adopt(self, key: UnitKey, path: Path, meta: UnitMeta) -> bool:
         """Make a finished part file a unit; False, and the file gone, when that could not be."""
@@ -189,9 +203,9 @@ class Units:
     async def _fetched(self, key: UnitKey) -> Unit | None:
         opened, had_row = await self._desk.run(self._fetch, key)
         if opened is not None:
-            return Unit(key, opened, self._reading, self._verified, self._damaged)
+            return Unit(key, opened, self._reading, self._verified, self.report)
         if had_row:
-            await self._damaged(key, Damaged("A unit's row and file do not agree."))
+            await self.report(key, Damaged("A unit's row and file do not agree."))
         return None
 
     def _fetch(self, key: UnitKey) -> tuple[Opened | None, bool]:
@@ -204,7 +218,8 @@ class Units:
         if len(self._handles) > _HANDLES:
             self._handles.popitem(last=False)
 
-    async def _damaged(self, key: UnitKey, error: Damaged) -> None:
+    async def report(self, key: UnitKey, error: Damaged) -> None:
+        """A unit was found damaged: it goes, and is counted."""
         self._counts.damaged += 1
         _log.warning("a unit was removed from the cache: %s", error)
         if error.errno is not None:

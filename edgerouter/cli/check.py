@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from edgerouter.cli.common import GOOD, REFUSED, add_config, load_or_report
+from edgerouter.cli.common import GOOD, REFUSED, add_config, counted, load_or_report
 from edgerouter.config.rehearsal import rehearse
 
 if TYPE_CHECKING:
@@ -27,12 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in failed:
         print(problem)
     if failed:
-        print(f"{len(failed)} of {_count(len(config.tests), 'rule test')} failed")
+        print(f"{len(failed)} of {counted(len(config.tests), 'rule test')} failed")
         return REFUSED
-    upstreams, rules = _count(len(config.upstreams), "upstream"), _count(len(config.rules), "rule")
-    print(f"ok: {upstreams}, {rules}, {_count(len(config.tests), 'rule test')} passed")
+    upstreams, rules = counted(len(config.upstreams), "upstream"), counted(len(config.rules), "rule")
+    print(f"ok: {upstreams}, {rules}, {counted(len(config.tests), 'rule test')} passed")
     return GOOD
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

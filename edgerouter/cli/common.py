@@ -15,6 +15,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration")
 
 
+def counted(number: int, noun: str, shown: str = "") -> str:
+    """A number of things, as it is said; `shown` is how the number itself is."""
+    many = noun if number == 1 else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{shown or number} {many}"
+
+
 def load_or_report(path: str, to: TextIO) -> Config | None:
     """The configuration, or None after every mistake was written to `to`."""
     try:

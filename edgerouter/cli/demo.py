@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from edgerouter.cli.common import GOOD, REFUSED, load_or_report
 from edgerouter.cli.serve import port_of, serve
+from edgerouter.cli.steps import Steps
 
 if TYPE_CHECKING:
     from edgerouter.cli.common import Parsers
@@ -62,18 +63,3 @@ def _folder(given: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="edgerouter-demo-") as made:
         yield Path(made)
-
-
-class Steps:
-    """Tells how far it is: on a terminal in place, elsewhere a line for each step."""
-
-    def __init__(self, to: TextIO) -> None:
-        self._to = to
-        self._live = to.isatty()
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        if self._live:
-            end = "\n" if done == total else ""
-            print(f"\r{name} {done}/{total}", end=end, file=self._to, flush=True)
-        elif done == total:
-            print(f"{name}: {total}", file=self._to, flush=True)

@@ -55,11 +55,15 @@ def serve(config: Config, ready: Callable[[str], None] | None = None) -> int:
     # The other commands answer at once: they need none of what serving imports.
     from edgerouter import app
     from edgerouter.cache.folder import FolderError
+    from edgerouter.server import CannotListen
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app.run(config, ready=ready)
     except FolderError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except CannotListen as error:
         print(error, file=sys.stderr)
         return REFUSED
     except OSError as error:

@@ -15,10 +15,12 @@ from edgerouter.config.problems import ConfigError, Problem, shown
 from edgerouter.config.report import validate
 from edgerouter.config.rules import DEFAULT, RuleFile, RuleTest, names, rules_in
 from edgerouter.config.section import Section, Surroundings
-from edgerouter.config.server import ServerConfig
+from edgerouter.config.server import AdminListener, ServerConfig
 from edgerouter.config.upstreams import Upstream
 from edgerouter.config.values import Name
 from edgerouter.routing.router import Router, Rule
+
+ADMIN_SOCKET = "admin.sock"
 
 
 class ConfigFile(Section):
@@ -61,12 +63,24 @@ class Config:
 
     def missing(self) -> tuple[str, ...]:
         """Secrets, certificates and other files that are not there now, a sentence each."""
-        of_upstreams = (
-            f"upstream {name}: {what}"
-            for name, upstream in self.upstreams.items()
-            for what in upstream.missing()
+        token = self.server.admin and self.server.admin.token
+        return (
+            *(f"server.admin: {what}" for what in (token.missing() if token else ())),
+            *(
+                f"upstream {name}: {what}"
+                for name, upstream in self.upstreams.items()
+                for what in upstream.missing()
+            ),
+            *self.patients.missing(),
         )
-        return (*of_upstreams, *self.patients.missing())
+
+    @property
+    def admin(self) -> AdminListener | None:
+        """Where changes are taken in: without a word about it a socket in the cache's folder, which nobody
+        else can enter; nowhere when there is no cache either."""
+        if self.server.admin is not None or not self.cache.size:
+            return self.server.admin
+        return AdminListener(socket=self.cache.path / ADMIN_SOCKET)
 
     def listening(self, *, host: str | None, port: int | None) -> "Config":
         """The same with another address to listen on, where one is given."""

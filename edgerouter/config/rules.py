@@ -9,7 +9,17 @@ from pydantic.types import StringConstraints
 
 from edgerouter.config.problems import Mistake, did_you_mean, shown
 from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
-from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
+from edgerouter.config.values import (
+    AddressText,
+    Duration,
+    DurationOrNone,
+    FrameCount,
+    MomentText,
+    Name,
+    NetworkText,
+    WindowText,
+    YesNo,
+)
 from edgerouter.dicomweb.domains import BareIds
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.dicomweb.united import Counts
@@ -162,7 +172,7 @@ class Match(Section):
 class RouteTo(Section):
     """Where a matching request goes."""
 
-    later = frozenset({"store", "promote", "max_stale"})
+    later = frozenset({"store"})
 
     upstreams: AnyOf[UpstreamRef]
     """The upstreams that may be asked, the preferred one first."""
@@ -170,6 +180,14 @@ class RouteTo(Section):
     """Search: the time every upstream has to answer."""
     partial: Literal["warn", "fail"] = "warn"
     """Search: whether an upstream without an answer is named in a warning, or fails the search."""
+    promote: YesNo = True
+    """Retrieve: whether a missing frame of a single-frame instance brings the whole instance."""
+    read_ahead: FrameCount = 0
+    """Retrieve: how many of the frames that follow a missing one are fetched with it."""
+    max_stale: DurationOrNone = written("7d")
+    """Retrieve: how long beyond its lifetime what is held is served while its upstream does not answer."""
+    default_syntax: Literal["explicit", "any"] = "explicit"
+    """Retrieve: what a client means that names no transfer syntax: Explicit VR Little Endian, or any."""
 
     counts: Counts = "max"
     """Search: what NumberOf… of a study or series at several upstreams is: the largest that one of them says;
@@ -189,6 +207,10 @@ class RouteTo(Section):
             counts=self.counts,
             apart=self.patients == "apart",
             bare_ids=self.bare_ids,
+            promote=self.promote,
+            read_ahead=self.read_ahead,
+            max_stale=self.max_stale,
+            any_syntax=self.default_syntax == "any",
         )
 
 

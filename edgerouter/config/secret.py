@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,6 +45,13 @@ class Secret(Section):
         if not text.isascii() or not text.isprintable():
             raise SecretMissing(f"{place} holds characters that no header field can carry")
         return text
+
+    def missing(self) -> Iterator[str]:
+        """Why it cannot be revealed now, if it cannot."""
+        try:
+            self.reveal()
+        except SecretMissing as error:
+            yield str(error)
 
     def _from_environment(self) -> tuple[str, str]:
         return os.environ.get(str(self.env), ""), f"environment variable {self.env}"

@@ -1,11 +1,13 @@
 """The `server` section: where we listen, who we are to clients, and how much we take."""
 
-from typing import Annotated
+from ipaddress import ip_address
+from typing import Annotated, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from edgerouter.config.problems import Mistake
-from edgerouter.config.section import Section, written
+from edgerouter.config.secret import Secret
+from edgerouter.config.section import FilePath, Section, written
 from edgerouter.config.urls import BasePath, BaseUrl, Host, Origin
 from edgerouter.config.values import Count, Duration, NetworkText, Port, Size, ZoneName
 
@@ -36,14 +38,47 @@ class Limits(Section):
     """Time for a request head to arrive whole."""
     write_timeout: Duration = written("60s")
     """Time for a client to take one write."""
+    min_upload_rate: Size = written("1 KB")
+    """Bytes per second that an upload has to keep, averaged over `upload_window`; slower is a 408."""
+    upload_window: Duration = written("30s")
+    """Time spent waiting for the client after which an upload's rate is judged."""
     max_search_answer: Size = written("64 MB")
     """Bytes of one upstream's answer to one search."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class AdminListener(Section):
+    """Where the router takes in what changes it: a Unix socket, or an address."""
+
+    socket: FilePath | None = None
+    """A socket for the router's own user alone."""
+    host: Host = "127.0.0.1"
+    """Beyond this machine only with a token."""
+    port: Port | None = None
+    """0 takes any free port."""
+    token: Secret | None = None
+    """What a caller of the address has to show as a bearer token (RFC 6750)."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.socket is None) is (self.port is None):
+            raise Mistake("needs a socket or a port, and not both", "write {socket: ./var/admin.sock}")
+        if self.socket is not None and (self.model_fields_set & {"host", "token"}):
+            raise Mistake("host and token do not go with socket", "remove them")
+        if self.token is None and not is_loopback(self.host):
+            raise Mistake("can be reached from other machines, without a token", "add token: {env: NAME}")
+        return self
+
+
 class ServerConfig(Section):
     """The router as its clients see it."""
-
-    later = frozenset({"admin"})
 
     host: Host = "127.0.0.1"
     """The address to listen on."""
@@ -57,5 +92,7 @@ class ServerConfig(Section):
     """Networks whose Forwarded and X-Forwarded-* fields are believed."""
     time_zone: ZoneName | None = None
     """The site's IANA time zone, for rules on time; without it, the system's."""
+    admin: AdminListener | None = None
+    """Where changes are taken in; without it, a socket in the cache's folder."""
     cors: Cors = Cors()
     limits: Limits = Limits()

@@ -10,10 +10,10 @@ from pydantic import model_validator
 from pydantic.types import StringConstraints
 
 from edgerouter.config.problems import Mistake
-from edgerouter.config.secret import Auth, SecretMissing
+from edgerouter.config.secret import Auth
 from edgerouter.config.section import FilePath, Section, not_yet, written
 from edgerouter.config.urls import BaseUrl
-from edgerouter.config.values import Count, Duration
+from edgerouter.config.values import Count, Duration, SizeOrNone
 from edgerouter.dicomweb.resource import Transaction
 
 ProfileName = Annotated[
@@ -51,7 +51,7 @@ class Timeouts(Section):
     """For its whole share of a search, where that is less than the route's deadline."""
 
 
-_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency"})
+_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency", "cache_quota"})
 
 
 class Upstream(Section):
@@ -60,7 +60,7 @@ class Upstream(Section):
     later = frozenset({"links", "link"})
 
     folder: FilePath | None = None
-    """The folder of PS3.10 files that is served as an archive; with it go only issuer and concurrency."""
+    """The folder of PS3.10 files that is served as an archive; no address goes with it."""
     url: BaseUrl | None = None
     """The DICOMweb root, where the three below do not say otherwise."""
     search_url: BaseUrl | None = None
@@ -78,6 +78,8 @@ class Upstream(Section):
     timeouts: Timeouts = Timeouts()
     concurrency: Count = 8
     """Requests under way at a time."""
+    cache_quota: SizeOrNone | None = None
+    """What may be kept of it in the cache, part files included; 0 B keeps nothing of it."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
@@ -123,10 +125,7 @@ class Upstream(Section):
     def missing(self) -> Iterator[str]:
         """What it needs and is not there now: secrets (without their values), certificates, its folder."""
         if self.auth:
-            try:
-                self.auth.secret.reveal()
-            except SecretMissing as error:
-                yield str(error)
+            yield from self.auth.secret.missing()
         files = (self.tls.ca, self.tls.cert, self.tls.key) if self.tls else ()
         yield from (f"file {path} is not there" for path in files if path and not path.is_file())
         if self.folder and not self.folder.is_dir():

@@ -45,10 +45,27 @@ def _amount(text: str, units: dict[str, float] | dict[str, int], usual: str, exa
 
 def duration(value: object) -> float:
     """Seconds of "500ms", "30s", "5m", "2h" or "7d"; numbers come from code only and are seconds."""
-    seconds = value if isinstance(value, int | float) else _amount(_text(value), _SECONDS, "s", "30s")
-    if seconds <= 0:
+    seconds = duration_or_none(value)
+    if seconds == 0:
         raise Mistake("must be longer than nothing", "write 30s")
+    return seconds
+
+
+def duration_or_none(value: object) -> float:
+    """The same, where no time at all ("0s") has a meaning."""
+    seconds = value if isinstance(value, int | float) else _amount(_text(value), _SECONDS, "s", "30s")
+    if seconds < 0:
+        raise Mistake("must not be shorter than nothing", "write 30s")
     return float(seconds)
+
+
+def yes_or_no(value: object) -> bool:
+    """`yes` and `no`, or `true` and `false`."""
+    words = {"yes": True, "true": True, "no": False, "false": False}
+    found = value if isinstance(value, bool) else words.get(_text(value))
+    if found is None:
+        raise Mistake(f"{shown(str(value))} is neither yes nor no", "write yes or no")
+    return found
 
 
 def size(value: object) -> int:
@@ -156,6 +173,17 @@ Duration = Annotated[
     float,
     PlainValidator(duration),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h|d)$", "examples": ["30s"]}),
+]
+DurationOrNone = Annotated[
+    float,
+    PlainValidator(duration_or_none),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"}),
+]
+YesNo = Annotated[bool, PlainValidator(yes_or_no), WithJsonSchema({"enum": ["yes", "no", True, False]})]
+FrameCount = Annotated[
+    int,
+    PlainValidator(partial(whole, low=0, high=1000)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1000}),
 ]
 Size = Annotated[
     int,

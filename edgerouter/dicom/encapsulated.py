@@ -95,11 +95,12 @@ def group(
         return _one_each(frames) if len(fragments) == frames else None
     first = _by_basic_table(fragments, frames)
     if first is not None:
-        return Grouping(first)
+        return Grouping(first) if _plausible(fragments, first) else None
     if frames == 1:
         return _single(fragments)
     if len(fragments) == frames:
-        return _one_each(frames)
+        every = _one_each(frames)
+        return every if _plausible(fragments, every.first) else None
     return _by_start(fragments, frames)
 
 
@@ -107,11 +108,17 @@ def _one_each(frames: int) -> Grouping:
     return Grouping(array("I", range(frames + 1)))
 
 
+def _plausible(fragments: Fragments, first: array[int]) -> bool:
+    """Whether each frame begins as a codestream does, if any fragment does: else count or table lie."""
+    return not any(fragments.opens) or all(fragments.opens[index] for index in first[:-1])
+
+
 def _single(fragments: Fragments) -> Grouping | None:
     # Several offsets or several codestreams: NumberOfFrames is wrong, and joining would mix frames.
     if len(fragments.basic) > 4 or sum(fragments.opens) > 1:
         return None
-    return Grouping(array("I", (0, len(fragments))))
+    whole = array("I", (0, len(fragments)))
+    return Grouping(whole) if _plausible(fragments, whole) else None
 
 
 def _by_start(fragments: Fragments, frames: int) -> Grouping | None:

@@ -24,6 +24,7 @@ FACTS = TABLES | {SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, BITS_ALLOCATED}
 FLOAT_PIXELS, DOUBLE_PIXELS, PIXEL_DATA = 0x7FE00008, 0x7FE00009, 0x7FE00010
 _FLOAT_BITS = {FLOAT_PIXELS: 32, DOUBLE_PIXELS: 64}
 _MAX_FRAMES = 2**31
+OPAQUE, NO_PIXELS = b"opaque", b"no pixels"
 
 Found = Mapping[int, tuple[str, bytes]]  # tag -> VR, raw value
 
@@ -126,16 +127,21 @@ def _extended(found: Found) -> tuple[bytes, bytes] | None:
 
 def scan_frames(file: Source) -> FrameTable | None:
     """The frame table of the PS3.10 file a source stands at the beginning of. Raises Part10Error."""
+    return _scanned(file)[0]
+
+
+def _scanned(file: Source) -> tuple[FrameTable | None, bool]:
+    """The frame table, if there can be one, and whether there are pixels at all."""
     _, syntax = read_meta(file)
     start = file.position
     body = Inflated(file) if syntax.deflated else file
     found, pixels = scan(body, syntax, FACTS, max_value=encapsulated.MAX_TABLE)
     if pixels is None:
-        return None
+        return None, False
     table = pixel_table(body, pixels, syntax, found)
     if table is None or _more_pixels(body):
-        return None
-    return replace(table, inflate_at=start) if syntax.deflated else table
+        return None, True
+    return replace(table, inflate_at=start) if syntax.deflated else table, True
 
 
 def _more_pixels(body: Source) -> bool:
@@ -166,6 +172,18 @@ def file_table(path: str) -> bytes:
     with source.opened(path) as descriptor:
         table = scan_frames(source.of_file(descriptor))
     return table.to_bytes() if table else b""
+
+
+def frame_note(path: str) -> bytes:
+    """What a cache writes down of a file's frames: its compact frame table, OPAQUE or NO_PIXELS.
+
+    For a worker process. Raises Part10Error, OSError.
+    """
+    with source.opened(path) as descriptor:
+        table, has_pixels = _scanned(source.of_file(descriptor))
+    if table is not None:
+        return table.to_bytes()
+    return OPAQUE if has_pixels else NO_PIXELS
 
 
 def read_frame(path: str, table: FrameTable, number: int) -> Iterator[bytes]:

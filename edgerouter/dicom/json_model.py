@@ -100,7 +100,7 @@ def _values(vr: str, raw: bytes, codecs: tuple[str, ...]) -> list[object] | None
     if vr == "PN":
         return [_person_name(value) for value in values]
     if vr in ("DS", "IS"):
-        return [_number(value) if value else None for value in values]
+        return [spelled(value) if value else None for value in values]
     return [value or None for value in values]
 
 
@@ -120,7 +120,8 @@ def _unbounded(number: float) -> str:
     return "Infinity" if number > 0 else "-Infinity"
 
 
-def _number(spelling: str) -> object:
+def spelled(spelling: str) -> object:
+    """A decimal as a JSON number in its own spelling where that is one, else as a string."""
     # A reader may turn a number it cannot hold into infinity, or refuse the whole answer.
     if len(spelling) <= 32 and _JSON_NUMBER.match(spelling) and math.isfinite(float(spelling)):
         return msgspec.Raw(spelling.encode("ascii"))

@@ -7,7 +7,7 @@ file that is still arriving (Store routing, PS3.18 §10.5; frames of an instance
 
 import re
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgerouter.dicom import dictionary, source, text
@@ -124,19 +124,24 @@ def meta_information(file: Source) -> dict[int, str]:
 
     Group length (0002,0000) is not believed: the group ends where another begins (PS3.10 §7.1).
     """
+    meta: dict[int, str] = {}
+    for element, raw in meta_elements(file):
+        value = raw.decode("latin-1").rstrip("\0 ")
+        if element.vr == "UI" and meta.setdefault(element.tag, value) != value:
+            raise Part10Error("An attribute occurs twice, with different values.")
+    return meta
+
+
+def meta_elements(file: Source) -> Iterator[tuple[Element, bytes]]:
+    """The elements of File Meta Information with their values; the file then stands at its data set."""
     if file.take(132)[128:] != b"DICM":
         raise Part10Error("The file has no DICM prefix.")
-    meta: dict[int, str] = {}
     start = file.position
     while not file.at_end and file.peek(2) == b"\x02\x00":
         element = read_element(file, explicit=True)
         if element.length > MAX_META or file.position - start > MAX_META:
             raise Part10Error("The File Meta Information is too long.")
-        raw = file.take(element.length)
-        value = raw.decode("latin-1").rstrip("\0 ")
-        if element.vr == "UI" and meta.setdefault(element.tag, value) != value:
-            raise Part10Error("An attribute occurs twice, with different values.")
-    return meta
+        yield element, file.take(element.length)
 
 
 def scan(

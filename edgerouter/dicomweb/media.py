@@ -29,7 +29,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*+"?'
 _ELEMENT = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
 _SEGMENT = re.compile(rf'(?:[^;"]|{_QUOTED})++', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]\Z")
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,199}[0-9A-Za-z'()+_,./:=?-]\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ def split_list(value: str, most: int | None = None) -> list[str]:
 
 
 def is_boundary(text: str) -> bool:
-    """RFC 2046 §5.1.1: 1 to 70 of its characters, the last no space."""
+    """RFC 2046 §5.1.1: its characters, the last no space; 1 to 200 of them, where the RFC has 70: Orthanc's
+    Store client writes 73."""
     return _BOUNDARY.match(text) is not None
 
 

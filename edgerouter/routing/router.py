@@ -19,6 +19,10 @@ class Route:
     and `apart` say what becomes of counts, and of several patients under one UID, when rows are merged;
     `bare_ids` what a PatientID without an issuer means, None for what is configured for all.
 
+    `promote`: a missing frame may bring its instance; `read_ahead` is how many frames more it brings.
+    `max_stale` is for how many seconds beyond its lifetime what is held is served when its upstream does not
+    answer. `any_syntax`: a client that names no transfer syntax takes any.
+
     With `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of
     them may go to."""
 
@@ -26,6 +30,10 @@ class Route:
     rule: str | None = None
     deadline: float = 10.0
     strict: bool = False
+    promote: bool = True
+    read_ahead: int = 0
+    max_stale: float = 7 * 86400.0
+    any_syntax: bool = False
     sorting: "Sorting | None" = None
     counts: Counts = "max"
     apart: bool = False

@@ -20,13 +20,12 @@ from edgerouter.transactions.bodies import gzipped
 from edgerouter.transactions.described import array, linked, rows_of
 from edgerouter.transactions.fetch import UNPROVEN
 from edgerouter.transactions.held import Described
-from edgerouter.transactions.hits import cache_control, location_of
+from edgerouter.transactions.hits import FRESH, Label, cache_control, location_of
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.keeping import (
     Forwarded,
     directives,
     forward_status,
-    hit_status,
     is_rendition,
 )
 from edgerouter.transactions.sending import Part, after, alone, boundary_of, enveloped, is_multipart
@@ -130,7 +129,9 @@ def own_refusal(error: Received, public: str) -> Received:
     return Received(error.status, upstream=error.upstream or "", fields=fields)
 
 
-def described(inbound: Inbound, found: Described, links: LinkMap, catalog: Catalog, now: float) -> Reply:
+def described(
+    inbound: Inbound, found: Described, links: LinkMap, catalog: Catalog, now: float, label: Label = FRESH
+) -> Reply:
     """A hit on metadata: the rows held, under a validator of what leaves."""
     coded = accepts_gzip(inbound.fields.get("accept-encoding"))
     mark = sha256(found.mark + inbound.public.encode()).hexdigest()[:32]
@@ -140,10 +141,10 @@ def described(inbound: Inbound, found: Described, links: LinkMap, catalog: Catal
             ("etag", str(etag)),
             ("age", str(int(max(0.0, now - found.asked_at)))),
             ("cache-control", _REVALIDATE),
-            ("cache-status", hit_status()),
             ("vary", "accept, accept-encoding"),
         ]
     )
+    fields = label.mark(fields)
     status = precondition(inbound.method, inbound.fields, etag)
     if status is not None:
         return Reply(status, fields, length=0)

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from edgerouter.cache.cache import Cache
 from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.fill import Fill
 from edgerouter.cache.listings import Member, Row
@@ -49,7 +50,7 @@ class MetadataJob:
 
     async def __call__(self, fill: Fill) -> None:
         if not (self._again and await self._handed_on(fill)):
-            await fetch_metadata(fill, self._errand, self._larder.cache.catalog)
+            await fetch_metadata(fill, self._errand, self._larder.cache)
 
     async def _handed_on(self, fill: Fill) -> bool:
         upstream = self._errand.archive.name
@@ -61,12 +62,13 @@ class MetadataJob:
         return True
 
 
-async def fetch_metadata(fill: Fill, errand: Errand, catalog: Catalog) -> None:
+async def fetch_metadata(fill: Fill, errand: Errand, cache: Cache) -> None:
     """One upstream's metadata into the fill and, row by row, into the catalog. Raises errors.UpstreamError.
 
     The part begins with the first row: what fails before may still be asked of another holder."""
     upstream, here = errand.archive.name, errand.archive.url(errand.outbound)
-    keeper = Keeper(catalog, errand, catalog.moment(), time.time())
+    fill.upstream = upstream
+    keeper = Keeper(cache, errand, time.time())
     async with errand.archive.open(errand.outbound) as answer:
         if not has_content(answer, errand):
             await begin(fill, answer)
@@ -128,10 +130,10 @@ def absolute(row: bytes, here: str) -> bytes:
 class Keeper:
     """Puts rows into the catalog as they come, and says at the end what the study or series contains."""
 
-    def __init__(self, catalog: Catalog, errand: Errand, since: int, asked_at: float) -> None:
-        self._catalog = catalog
+    def __init__(self, cache: Cache, errand: Errand, asked_at: float) -> None:
+        self._cache = cache
         self._errand = errand
-        self._since = since
+        self._since = cache.catalog.moment()
         self._asked_at = asked_at
         self._members: list[Member] = []
         self._unnamed = 0
@@ -157,13 +159,13 @@ class Keeper:
         """The answer was whole."""
         await self._write()
         members = () if self._unnamed else self._members
-        await learn(self._catalog, self._errand, members, self._date, self._since, self._asked_at)
+        await learn(self._cache, self._errand, members, self._date, self._since, self._asked_at)
 
     async def _write(self) -> None:
         rows, self._waiting = self._waiting, []
         if rows:
             study = self._errand.resource.study or ""
-            await self._catalog.put_metadata(self._errand.archive.name, study, rows, self._since)
+            await self._cache.catalog.put_metadata(self._errand.archive.name, study, rows, self._since)
 
 
 def member_of(row: bytes, asked: Resource) -> Member | None:

@@ -3,6 +3,7 @@
 Whole is what its framing proves whole (law 3): a multipart body by its closing boundary, a lone one by its
 length or its last chunk."""
 
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from edgerouter.upstream.seam import Answer, Outbound
 _TOLD = ("warning", "cache-control", "location", "content-language", "content-disposition")
 # What means in a fill's head that only the end of the connection ends the body: it then leaves likewise.
 UNPROVEN = ("connection", "close")
+_TAG = re.compile(r'(?:W/)?"[!#-~]{0,256}"\Z')
 
 
 class Unsuitable(UpstreamError):
@@ -62,30 +64,51 @@ class Errand:
         said = (fields.get("accept") or "", fields.get("cache-control") or "")
         return (self.archive.name, asked.path, asked.query, *said)
 
+    def unless(self, validator: str) -> "Errand":
+        """The same, unless what is there has this entity tag."""
+        fields = self.outbound.fields.set("if-none-match", validator)
+        return replace(self, outbound=replace(self.outbound, fields=fields))
+
     def of(self, resource: Resource) -> "Errand":
         """The same for another resource."""
         return replace(self, resource=resource, outbound=replace(self.outbound, path=resource.path))
 
 
-async def fetch_parts(fill: Fill, errand: Errand, namer: Namer) -> None:
-    """The parts of the answer, named; returns when it is whole.
+async def fetch_parts(fill: Fill, errand: Errand, namer: Namer) -> bool:
+    """The parts of the answer, named; returns when it is whole, False when it says that nothing changed.
 
     Raises errors.UpstreamError, and Unsuitable where only some of the frames came."""
     upstream, kind = errand.archive.name, errand.resource.kind
+    fill.upstream = upstream
     async with errand.archive.open(errand.outbound) as answer:
+        if is_unchanged(answer, errand):
+            return False
         if not has_content(answer, errand):
             await begin(fill, answer)
-            return
+            return True
         if answer.status == 206 and kind is Kind.FRAMES:
             raise Unsuitable("The upstream does not have all of the frames.", upstream=upstream)
         media = check_type(kind, answer, errand.wanted, upstream)
         if not may_keep(answer):
             fill.keep(False)
+        namer.validator = validator_of(answer)
         if media.essence == RELATED:
             await _multipart(fill, answer, upstream, namer)
         else:
             await _lone(fill, answer, upstream, namer)
         await namer.finish()
+        return True
+
+
+def is_unchanged(answer: Answer, errand: Errand) -> bool:
+    """Whether the answer to a conditional request says that what is held is still right."""
+    return answer.status == 304 and "if-none-match" in errand.outbound.fields
+
+
+def validator_of(answer: Answer) -> str:
+    """The entity tag (RFC 9110 §8.8.3) by which the upstream can be asked whether it changed, "" without."""
+    tag = answer.fields.get("etag") or ""
+    return tag if _TAG.match(tag) else ""
 
 
 def has_content(answer: Answer, errand: Errand) -> bool:

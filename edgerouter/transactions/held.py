@@ -4,30 +4,36 @@ Nothing here asks an upstream, and nothing believes more than the catalog does: 
 digest checked, by whoever sends it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.freshness import Kept, is_fresh
 from edgerouter.cache.listings import Member, Row
-from edgerouter.cache.unit import Held
+from edgerouter.cache.unit import UNSURE, Held, UnitKind
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, uniform, unit_kind
 
 IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more is read again while it leaves
+Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one upstream's units are of an answer, part by part; None where one has to be fetched.
 
-    `stale`: one was there, too old to be served without asking."""
+    `aged` are those that are there and too old to be served without asking, at the same places. `members`
+    are what the parts are, for a study or series whose complete, fresh listing is known; then nothing is
+    said of its parts without one, but whether `some` of them are held."""
 
     upstream: str
     units: tuple[Held | None, ...] = ()
-    stale: bool = False
+    aged: tuple[Held | None, ...] = ()
+    members: tuple[Member, ...] = ()
+    some: bool = False
 
     @property
     def whole(self) -> tuple[Held, ...]:
@@ -38,9 +44,9 @@ class Found:
     @property
     def forwarded(self) -> Forwarded:
         """Why an upstream has to be asked."""
-        if self.stale:
+        if any(self.aged):
             return "stale"
-        return "partial" if any(self.units) else "miss"
+        return "partial" if any(self.units) or self.some else "miss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,15 @@ class Described:
         return min(self.times)
 
 
+@dataclass(frozen=True, slots=True)
 class LookUp:
-    """Finds answers in the cache."""
+    """Finds answers in the cache. `grace` is for how many seconds beyond its lifetime a thing is served all
+    the same: none, unless its upstream does not answer."""
 
-    def __init__(self, cache: Cache, clock: Callable[[], float] = time.time) -> None:
-        self._catalog = cache.catalog
-        self._clock = clock
+    cache: Cache
+    tables: Tables
+    grace: float = 0.0
+    clock: Callable[[], float] = lambda: time.time()
 
     async def units(
         self, upstream: str, resource: Resource, names: Sequence[str], wanted: Sequence[Wish]
@@ -79,32 +88,65 @@ class LookUp:
         fresh listing only."""
         study, kind = resource.study or "", resource.kind
         if kind is Kind.DICOM and resource.level is not Level.INSTANCE:
-            members = await self.members(upstream, resource)
-            if not members:
-                return Found(upstream)
-            held = await self._catalog.held_members([upstream], study, resource.series)
-            found = [chosen(wanted, held.get(member, ())) for member in members]
-        else:
-            place = (study, resource.series or "", resource.instance or "", unit_kind(kind))
-            each = await self._catalog.held_each([upstream], *place, names)
-            found = uniform(wanted, [each[name] for name in names])
-        return await self._fresh_of(found, upstream, study, lifetime_of(kind))
+            return await self._members(upstream, resource, wanted)
+        place = (study, resource.series or "", resource.instance or "")
+        each = await self.cache.catalog.held_each([upstream], *place, unit_kind(kind), names)
+        if kind is Kind.FRAMES:
+            await self._cut_out(upstream, place, each)
+        found = uniform(wanted, [each[name] for name in names])
+        return await self._judged(Found(upstream), found, study, lifetime_of(kind))
 
-    async def _fresh_of(self, found: Sequence[Held | None], upstream: str, study: str, kept: Kept) -> Found:
-        times = [unit.stored_at for unit in found if unit]
-        if not times:
-            return Found(upstream, tuple(found))
-        is_good = await self._judge(kept, min(times), upstream, study)
-        units = tuple(unit if unit and is_good(unit.stored_at) else None for unit in found)
-        return Found(upstream, units, stale=sum(unit is not None for unit in units) < len(times))
+    async def instances(
+        self, upstream: str, study: str, members: Iterable[Member], wanted: Sequence[Wish]
+    ) -> Found:
+        """Of each of these members of a study the instance as wished."""
+        members = tuple(members)
+        series = {member[0] for member in members}
+        only = series.pop() if len(series) == 1 else None
+        held = await self.cache.catalog.held_members([upstream], study, only)
+        found = [chosen(wanted, held.get(member, ())) for member in members]
+        return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE)
 
-    async def _judge(self, kept: Kept, oldest: float, upstream: str, study: str) -> Callable[[float], bool]:
-        """Tells fresh from stale by the time of asking. What is fresh for a young study is fresh for any:
+    async def _members(self, upstream: str, resource: Resource, wanted: Sequence[Wish]) -> Found:
+        study = resource.study or ""
+        if members := await self.members(upstream, resource):
+            return await self.instances(upstream, study, members, wanted)
+        held = await self.cache.catalog.held_members([upstream], study, resource.series)
+        return Found(upstream, some=any(chosen(wanted, some) for some in held.values()))
+
+    async def _cut_out(
+        self, upstream: str, place: tuple[str, str, str], each: dict[str, tuple[Held, ...]]
+    ) -> None:
+        """Add the frames that can be cut out of held instances."""
+        instances = await self.cache.catalog.held([upstream], *place, UnitKind.INSTANCE)
+        if not instances:
+            return
+        frames = await self.tables.frames(instances, [int(name) for name in each])
+        for name, held in each.items():
+            own = {(one.key.media, one.key.syntax) for one in held}
+            more = (one for one in frames[int(name)] if (one.key.media, one.key.syntax) not in own)
+            each[name] = (*held, *more)
+
+    async def _judged(self, base: Found, found: Sequence[Held | None], study: str, kept: Kept) -> Found:
+        """Tell the fresh from the aged."""
+        times = [self._time_of(unit, kept) if unit else 0.0 for unit in found]
+        oldest = min((at for at, unit in zip(times, found, strict=True) if unit), default=0.0)
+        is_good = await self.judge(kept, oldest, base.upstream, study)
+        good = [is_good(at) for at in times]
+        pairs = list(zip(found, good, strict=True))
+        units = tuple(unit if fresh else None for unit, fresh in pairs)
+        aged = tuple(None if fresh else unit for unit, fresh in pairs)
+        return Found(base.upstream, units, aged, base.members, any(found))
+
+    async def judge(self, kept: Kept, oldest: float, upstream: str, study: str) -> Judge:
+        """Tells fresh from aged by the time of asking. What is fresh for a young study is fresh for any:
         the study's date is looked up only for what is older."""
-        now = self._clock()
-        known = None if is_fresh(kept, oldest, now) else await self._catalog.study(upstream, study)
+        now, grace = self.clock(), self.grace
+        known = None
+        if not is_fresh(kept, oldest, now, grace=grace):
+            known = await self.cache.catalog.study(upstream, study)
         date, changed_at = (known.study_date, known.changed_at) if known else ("", 0.0)
-        return lambda asked_at: is_fresh(kept, asked_at, now, date, changed_at)
+        return lambda asked_at: asked_at > 0 and is_fresh(kept, asked_at, now, date, changed_at, grace)
 
     async def members(self, upstream: str, resource: Resource) -> tuple[Member, ...]:
         """What a study or series contains by a complete, fresh listing; () without one.
@@ -112,10 +154,10 @@ class LookUp:
         The listing of the study is one of each of its series, too."""
         study, series = resource.study or "", resource.series or ""
         for of in dict.fromkeys([series, ""]):
-            listing = await self._catalog.listing(upstream, study, of)
+            listing = await self.cache.catalog.listing(upstream, study, of)
             if listing is None or not listing.complete:
                 continue
-            is_good = await self._judge(Kept.LISTING, listing.fetched_at, upstream, study)
+            is_good = await self.judge(Kept.LISTING, listing.fetched_at, upstream, study)
             if is_good(listing.fetched_at):
                 return tuple(one for one in listing.members if not series or one[0] == series)
         return ()
@@ -128,18 +170,21 @@ class LookUp:
             members = ((resource.series or "", resource.instance or ""),)
         else:
             members = await self.members(upstream, resource)
-        found = await self._rows(upstream, study, members) if members else None
+        found = await self.rows(upstream, study, members) if members else None
         if found is None:
             return None
-        is_good = await self._judge(Kept.METADATA, found.asked_at, upstream, study)
+        is_good = await self.judge(Kept.METADATA, found.asked_at, upstream, study)
         return found if is_good(found.asked_at) else None
 
-    async def _rows(self, upstream: str, study: str, members: tuple[Member, ...]) -> Described | None:
-        """One pass over all rows, a few in memory at a time unless they are small together."""
+    async def rows(self, upstream: str, study: str, members: Collection[Member]) -> Described | None:
+        """The rows of these members, of whatever age; None when one is missing.
+
+        One pass over all rows, a few in memory at a time unless they are small together."""
+        members = tuple(members)
         rows: list[Row] = []
         times: list[float] = []
         size, digest = 0, sha256(upstream.encode())
-        async for row in self._catalog.metadata(upstream, study, members):
+        async for row in self.cache.catalog.metadata(upstream, study, members):
             if row is None:
                 return None
             digest.update(f"\n{row.series} {row.instance} {row.fetched_at} {len(row.data)}".encode())
@@ -151,3 +196,11 @@ class LookUp:
                 rows.clear()
         in_hand = tuple(rows) if size <= IN_HAND else None
         return Described(upstream, study, members, in_hand, tuple(times), digest.digest())
+
+    def _time_of(self, unit: Held, kept: Kept) -> float:
+        """When what is served of a unit was last known to be right: an instance's header may change, pixels
+        do not. 0 or less when that is not known, or known not to be so."""
+        if kept is not Kept.INSTANCE:
+            return max(unit.stored_at, unit.header_at)
+        nobody_to_ask = self.grace > 0
+        return unit.stored_at if unit.header_at == UNSURE and nobody_to_ask else unit.header_at

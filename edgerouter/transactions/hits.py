@@ -3,6 +3,7 @@ ranges."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from edgerouter.cache.cache import Cache
@@ -16,9 +17,10 @@ from edgerouter.http.conditional import ETag, precondition
 from edgerouter.http.fields import Fields
 from edgerouter.http.ranges import Unsatisfiable, requested
 from edgerouter.http.reply import Reply
+from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import unit_fields
-from edgerouter.transactions.keeping import hit_status
+from edgerouter.transactions.keeping import own_status
 from edgerouter.transactions.sending import HeldPart, Mend, boundary_of, enveloped, is_multipart
 
 _STEP = 256  # parts looked at before others have their turn
@@ -31,36 +33,62 @@ def cache_control(inbound: Inbound) -> str:
     return "private, no-cache" if growing else "private, max-age=300"
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """How an answer from what is held is called in Cache-Status (RFC 9211 §2), and a warning with it."""
+
+    status: str = "hit"
+    detail: str = ""
+    warning: str = ""
+
+    def mark(self, fields: Fields, detail: str = "") -> Fields:
+        """The fields with it; `detail` where it has none."""
+        fields = fields.set("cache-status", own_status(self.status, self.detail or detail))
+        return fields.add("warning", self.warning) if self.warning else fields
+
+
+FRESH = Label()
+VALIDATED = Label("fwd=stale", "validated")  # the upstream said that what is held is still right
+
+
 class Hit:
     """An answer from units that are held; `units` are all of it, in its order."""
 
     def __init__(
-        self, inbound: Inbound, wanted: Sequence[Wish], units: Sequence[Held], cache: Cache, mend: Mend
+        self,
+        inbound: Inbound,
+        wanted: Sequence[Wish],
+        units: Sequence[Held],
+        cache: Cache,
+        mend: Mend,
+        label: Label = FRESH,
     ) -> None:
         first = units[0].key
         self._inbound = inbound
         self._units = units
         self._cache = cache
         self._mend = mend
+        self._label = label
         self._multipart = is_multipart(wanted, first.media, first.syntax or None)
 
     async def reply(self, now: float) -> Reply | None:
         """The reply, None when the first unit turns out not to be there: in doubt it is a miss (law 2)."""
         etag = await self._etag()
-        age = max(0.0, now - min(unit.stored_at for unit in self._units))
+        age = max(0.0, now - min(max(unit.stored_at, unit.header_at) for unit in self._units))
         fields = Fields(
             [
                 ("etag", str(etag)),
                 ("age", str(int(age))),
                 ("cache-control", cache_control(self._inbound)),
-                ("cache-status", hit_status()),
                 ("vary", "accept"),
             ]
         )
+        derived = any(isinstance(unit, Derived) for unit in self._units)
+        fields = self._label.mark(fields, "derived" if derived else "")
         status = precondition(self._inbound.method, self._inbound.fields, etag)
         if status is not None:
             return Reply(status, fields, length=0)
-        first = self._units[0]
+        first = unit_of(self._units[0])
         unit = await self._cache.units.get(first.key)
         if unit is None or unit.meta.size != first.size:
             return None
@@ -93,8 +121,9 @@ class Hit:
         """Every part; the study stays while it is being read."""
         key = self._units[0].key
         with self._cache.readers.reading(key.upstream, key.study):
-            for number, held in enumerate(self._units):
-                opened = None if number else unit
+            first = unit_of(self._units[0]).key
+            for held in self._units:
+                opened = unit if unit_of(held).key == first else None
                 yield HeldPart(held, self._fields(held, unit), self._cache, self._mend, opened)
 
     def _alone(self, unit: Unit, fields: Fields, etag: ETag) -> Reply:

@@ -138,9 +138,9 @@ def lawful(key: UnitKey) -> UnitKey | None:
         return None
 
 
-def hit_status() -> str:
+def own_status(status: str, detail: str = "") -> str:
     """Our member of Cache-Status (RFC 9211) for an answer from what is held."""
-    return "edgerouter; hit"
+    return f"edgerouter; {status}; detail={detail}" if detail else f"edgerouter; {status}"
 
 
 def forward_status(forwarded: Forwarded, *, stored: bool = False, collapsed: bool = False) -> str:

@@ -14,6 +14,8 @@ from urllib.parse import urljoin
 from edgerouter.cache.fill import Fill
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import UnitKey, UnitKind
+from edgerouter.dicom.frame_table import FrameTable
+from edgerouter.dicom.frames import FACTS, native_pixels
 from edgerouter.dicom.part10 import ROUTING_LIMIT, Header, read_header
 from edgerouter.dicom.source import NeedMore, Part10Error
 from edgerouter.dicomweb.media import DICOM, Wish, part_content_type
@@ -57,7 +59,10 @@ class Label:
 
 
 class Namer(Protocol):
-    """Hands the parts of one answer to a fill, one after the other, with their names."""
+    """Hands the parts of one answer to a fill, one after the other, with their names. `validator` is the
+    answer's own, "" without one."""
+
+    validator: str
 
     async def begin(self, label: Label) -> None: ...
 
@@ -74,6 +79,7 @@ class Instances:
     """Names PS3.10 parts by what is in them; `members` are those that were what was asked for."""
 
     def __init__(self, fill: Fill, upstream: str, base: str, resource: Resource) -> None:
+        self.validator = ""
         self.members: list[Member] = []
         self.unnamed = 0
         self.study_date = ""
@@ -84,16 +90,19 @@ class Instances:
         self._label: Label | None = None
         self._head: bytearray | None = None
         self._wanted = 0
+        self._size = 0
         self._key: UnitKey | None = None
+        self._table: FrameTable | None = None
 
     async def begin(self, label: Label) -> None:
-        self._label, self._key = label, None
+        self._label, self._key, self._table, self._size = label, None, None, 0
         if label.media == DICOM and label.is_plain:
             self._head, self._wanted = bytearray(), 0
         else:
             await self._open(None)
 
     async def data(self, chunk: bytes) -> None:
+        self._size += len(chunk)
         if self._head is None:
             await self._fill.write(chunk)
             return
@@ -108,15 +117,24 @@ class Instances:
             self.unnamed += 1
         else:
             self.members.append((self._key.series, self._key.instance))
-        await self._fill.close_part(self._key)
+        # The validator of a series or study is none of its instances'.
+        validator = self.validator if self._resource.instance else ""
+        await self._fill.close_part(self._key, validator=validator, frame_table=self._frames())
 
     async def finish(self) -> None:
         """What came is what there is."""
 
+    def _frames(self) -> bytes:
+        """The frame table, where the head of the file tells all of it: plain samples up to its end."""
+        table = self._table
+        if table is None or not table.end <= self._size <= table.end + 1:
+            return b""
+        return table.to_bytes()
+
     async def _look(self, *, complete: bool) -> None:
         """Open the part as soon as its head tells its name."""
         try:
-            header = read_header(bytes(self._head or b""), (STUDY_DATE,), complete=complete)
+            header = _header(bytes(self._head or b""), complete=complete)
         except NeedMore as more:
             self._wanted = min(more.wanted, ROUTING_LIMIT)
             return
@@ -130,6 +148,8 @@ class Instances:
         key = self._key = self._named(header) if header else None
         if key and header:
             self.study_date = self.study_date or header.first(STUDY_DATE)
+            if header.pixels and not header.syntax.deflated:
+                self._table = native_pixels(header.pixels, header.syntax, header.raw)
         fields = instance_fields(key, self._base) if key else self._label.as_it_came
         await self._fill.open_part(self._label.sized(fields), self._label.length)
         head, self._head = bytes(self._head or b""), None
@@ -148,6 +168,14 @@ class Instances:
         return lawful(UnitKey(self._upstream, *found, UnitKind.INSTANCE, "", DICOM, header.syntax.uid))
 
 
+def _header(head: bytes, *, complete: bool) -> Header:
+    """All that is wanted of the head of a file, or where that is too much, its identity."""
+    try:
+        return read_header(head, (STUDY_DATE, *FACTS), complete=complete)
+    except Part10Error:
+        return read_header(head, (STUDY_DATE,), complete=complete)
+
+
 class Frames:
     """Names frames by their order, one part for each number asked (PS3.18 §10.4.3.3.5), and checks the order
     where the parts have locations. Of several without locations none is kept: one might have been left out.
@@ -156,6 +184,7 @@ class Frames:
     def __init__(
         self, fill: Fill, upstream: str, base: str, resource: Resource, wanted: Sequence[Wish]
     ) -> None:
+        self.validator = ""
         self.unlocated = False
         self._fill = fill
         self._upstream = upstream
@@ -209,6 +238,7 @@ class Rendition:
     """Names what stands alone; several parts are not one thing, and none of them is kept."""
 
     def __init__(self, fill: Fill, upstream: str, resource: Resource, name: str) -> None:
+        self.validator = ""
         self._fill = fill
         self._upstream = upstream
         self._resource = resource
@@ -231,7 +261,7 @@ class Rendition:
 
     async def finish(self) -> None:
         if self._parts:
-            await self._fill.close_part(self._key if self._parts == 1 else None)
+            await self._fill.close_part(self._key if self._parts == 1 else None, validator=self.validator)
 
     def _named(self, label: Label) -> UnitKey | None:
         resource = self._resource

@@ -7,16 +7,24 @@ from contextlib import aclosing, suppress
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.dicomweb.wado_uri import read_wado_uri
-from edgerouter.errors import NotFound, Overloaded, Received, RouterError, UpstreamError
+from edgerouter.errors import (
+    NotCached,
+    NotFound,
+    Overloaded,
+    Received,
+    Refused,
+    RouterError,
+    UpstreamError,
+)
 from edgerouter.http.reply import Reply
 from edgerouter.metrics import FAILOVERS
 from edgerouter.routing.router import Route
 from edgerouter.transactions.asking import wishes_of
-from edgerouter.transactions.cached import Cached, Retrieval
+from edgerouter.transactions.cached import Cached, CachedRetrieval
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.holders import Holders
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.keeping import forward_status
+from edgerouter.transactions.keeping import directives, forward_status
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.probe import Subject
 from edgerouter.transactions.relay import UNCACHED, relay
@@ -54,12 +62,12 @@ class Retrieve:
         if not able:
             raise NotFound("No upstream of this route has the resource.")
         subject = _subject(inbound)
-        retrieval = self._cached.retrieval(inbound, wanted) if self._cached else None
-        if retrieval:
-            known = self._locations.holders(subject.study, subject.series, able)
-            held = await retrieval.held([*known, *(name for name in able if name not in known)])
-            if held is not None:
-                return held
+        retrieval = self._cached.retrieval(inbound, wanted, route) if self._cached else None
+        held = await self._held(retrieval, subject, able, route) if retrieval else None
+        if held is not None:
+            return held
+        if "only-if-cached" in directives(inbound.fields):
+            raise _noted(NotCached("It is not held, or not fresh any more."), retrieval)
         failures: list[RouterError] = []
         async with aclosing(self._holders.of(subject, able, failures)) as candidates:
             async for archive in candidates:
@@ -72,10 +80,25 @@ class Retrieve:
                     if subject.study:
                         self._locations.learn(subject.study, subject.series, archive.name)
                     return reply
+        if retrieval and (silent := _silent(failures, able)):
+            offline = await retrieval.offline(silent, route.max_stale)
+            if offline is not None:
+                return offline
         raise _noted(verdict(failures), retrieval)
 
+    async def _held(
+        self, retrieval: CachedRetrieval, subject: Subject, able: Sequence[str], route: Route
+    ) -> Reply | None:
+        """What is held, nobody being asked: of upstreams that are known to be down also what is too old."""
+        known = self._locations.holders(subject.study, subject.series, able)
+        order = [*known, *(name for name in able if name not in known)]
+        reply = await retrieval.held(order)
+        if reply is None and not any(self._archives[name].healthy for name in known or able):
+            reply = await retrieval.offline(order, route.max_stale)
+        return reply
+
     async def _given(
-        self, inbound: Inbound, archive: Upstream, retrieval: Retrieval | None, *, alone: bool
+        self, inbound: Inbound, archive: Upstream, retrieval: CachedRetrieval | None, *, alone: bool
     ) -> Reply:
         """What one upstream gives, kept if it may be; unless it is `alone`, with its first bytes here."""
         if retrieval:
@@ -92,7 +115,7 @@ class Retrieve:
         return [name for name in able if sealed and name == sealed[0]]
 
     async def _missed(
-        self, subject: Subject, name: str, error: RouterError, retrieval: Retrieval | None
+        self, subject: Subject, name: str, error: RouterError, retrieval: CachedRetrieval | None
     ) -> None:
         if isinstance(error, Received) and error.status in _ABSENT:
             self._locations.forget(subject.study, name)
@@ -110,7 +133,15 @@ def _subject(inbound: Inbound) -> Subject:
     return Subject(inbound.resource.study or "", inbound.resource.series or "", inbound.via)
 
 
-def _noted(error: RouterError, retrieval: Retrieval | None) -> RouterError:
+def _silent(failures: Sequence[RouterError], able: Sequence[str]) -> list[str]:
+    """Those upstreams that could not answer, so that what is held of them may stand in for them.
+
+    One that refuses our credentials did answer: it may have changed its mind about us (law 8)."""
+    failed = {error.upstream for error in failures if error.status >= 500 and not isinstance(error, Refused)}
+    return [name for name in able if name in failed]
+
+
+def _noted(error: RouterError, retrieval: CachedRetrieval | None) -> RouterError:
     """The error with Cache-Status, as every answer has it."""
     if all(name != "cache-status" for name, _ in error.fields):
         status = forward_status("miss") if retrieval else UNCACHED

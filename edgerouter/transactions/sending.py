@@ -14,6 +14,8 @@ from edgerouter.dicomweb.multipart import boundary_for, closing, delimiter
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
+from edgerouter.transactions.derived import Derived, unit_of
+from edgerouter.transactions.inflating import inflated
 
 T = TypeVar("T")
 Bytes = AsyncGenerator[bytes, None]
@@ -45,22 +47,59 @@ class HeldPart:
         self._unit = unit  # opened already
 
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        held, end = self.held, self.held.size if stop is None else stop
-        with self._cache.readers.reading(held.key.upstream, held.key.study):
-            digests = None
-            unit = self._unit or await self._cache.units.get(held.key, start)
+        key = self.held.key
+        with self._cache.readers.reading(key.upstream, key.study):
+            ranges = ranges_of(self.held, start, self.held.size if stop is None else stop)
+            if isinstance(self.held, Derived) and self.held.inflate_at:
+                pieces = self._inflated(self.held, ranges)
+            else:
+                pieces = self._plain(ranges)
+            async with closed(pieces):
+                async for piece in pieces:
+                    yield piece
+
+    async def _plain(self, ranges: Sequence[tuple[int, int]]) -> Bytes:
+        """The bytes of the unit between some starts and stops."""
+        held, digests = unit_of(self.held), None
+        unit = self._unit
+        for start, stop in ranges:
+            unit = unit or await self._cache.units.get(held.key, start)
             if unit is not None and unit.meta.size == held.size:
                 digests = unit.meta.digests
                 try:
-                    async for piece in unit.read(start, end):
+                    async for piece in unit.read(start, stop):
                         yield piece
                         start += len(piece)
                 except Damaged:
-                    pass
-            if start < end:
-                async with closed(self._mend(held, digests, start, end)) as pieces:
+                    unit = None
+            if start < stop:
+                async with closed(self._mend(held, digests, start, stop)) as pieces:
                     async for piece in pieces:
                         yield piece
+
+    async def _inflated(self, held: Derived, ranges: Sequence[tuple[int, int]]) -> Bytes:
+        unit = self._unit or await self._cache.units.get(held.unit.key)
+        if unit is None or unit.meta.size != held.unit.size:
+            raise Cut("What was held of it is not there any more; ask again.")
+        try:
+            async with closed(inflated(unit, held.inflate_at, ranges)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Damaged:
+            raise Cut("What was held of it is damaged; ask again.") from None
+
+
+def ranges_of(held: Held, start: int, stop: int) -> list[tuple[int, int]]:
+    """Which bytes of its unit are the bytes from `start` to `stop` of a representation: starts and stops."""
+    if not isinstance(held, Derived):
+        return [(start, stop)]
+    found, at = [], 0
+    for offset, length in held.ranges:
+        low, high = max(start - at, 0), min(stop - at, length)
+        if low < high:
+            found.append((offset + low, offset + high))
+        at += length
+    return found
 
 
 def boundary_of(resource: Resource, secret: bytes) -> str:

@@ -8,9 +8,11 @@ from edgerouter.dicomweb.resource import Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import MethodNotAllowed
 from edgerouter.http.reply import Reply
+from edgerouter.parsing.describer import Describer
 from edgerouter.routing.router import Route
 from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
+from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
@@ -20,11 +22,16 @@ from edgerouter.transactions.store import store
 from edgerouter.transactions.upstreams import Upstream
 
 # Our own RetrieveURLs in a Store's answer, where JSON may escape the slash.
-_STORED = re.compile(rb"/studies\\?/([0-9.]{1,64})")
+_STORED = re.compile(
+    rb"/studies\\?/([0-9.]{1,64})(?:\\?/series\\?/[0-9.]{1,64}\\?/instances\\?/([0-9.]{1,64}))?"
+)
+# Key Object Selection Document Storage: what may be a rejection note (IHE RAD, IOCM).
+_KEY_OBJECTS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.59(?![0-9.])")
 
 
 class Service:
-    """Answers routed requests; one instance for the app."""
+    """Answers routed requests; one instance for the app. A `cache` goes with a `describer`, which reads the
+    files in it."""
 
     def __init__(
         self,
@@ -33,13 +40,15 @@ class Service:
         *,
         search: Settings | None = None,
         cache: Cache | None = None,
+        describer: Describer | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
         self.locations = Locations()
         settings = search or Settings()
         self._search = Search(archives, box, self.locations, settings)
-        self._cached = Cached(cache, archives, box) if cache else None
+        federation = Federation(archives, settings.issuers, settings.max_rows)
+        self._cached = Cached(cache, describer, archives, box, federation) if cache and describer else None
         self._retrieve = Retrieve(archives, box, self.locations, settings.max_rows, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
@@ -58,10 +67,11 @@ class Service:
         try:
             reply = await self._stored(inbound, route)
         finally:
-            for study in _touched(inbound, reply):
+            rejecting = bool(reply and isinstance(reply.body, bytes) and _KEY_OBJECTS.search(reply.body))
+            for study, instances in _touched(inbound, reply).items():
                 self.locations.forget(study)
                 if self._cached:
-                    await self._cached.touched(study)
+                    await self._cached.touched(study, None if rejecting else instances)
         return reply
 
     async def _stored(self, inbound: Inbound, route: Route) -> Reply:
@@ -73,9 +83,11 @@ class Service:
         return await store(inbound, self._archives[able[0]], self._box)
 
 
-def _touched(inbound: Inbound, reply: Reply | None) -> set[str]:
-    """The studies that an upload may have changed: who holds most of them is asked anew, because an archive
-    that was given a few instances need not be the better holder."""
-    named = {inbound.resource.study} if inbound.resource.study else set()
+def _touched(inbound: Inbound, reply: Reply | None) -> dict[str, set[str]]:
+    """The studies that an upload may have changed, with the instances stored: who holds most of them is asked
+    anew, because an archive that was given a few instances need not be the better holder."""
+    touched: dict[str, set[str]] = {inbound.resource.study: set()} if inbound.resource.study else {}
     told = _STORED.findall(reply.body) if reply and isinstance(reply.body, bytes) else []
-    return named | {study.decode() for study in told}
+    for study, instance in told:
+        touched.setdefault(study.decode(), set()).update([instance.decode()] if instance else [])
+    return touched

@@ -23,10 +23,28 @@ class Counts:
     damaged: int = 0
     adopted: int = 32
     evicted: int = 33
+    purged: int = 37
     fills: int = 34
     collapsed: int = 35
     passed: int = 36
     errors: int = 0
+
+
+@dataclass(frozen=True)
+class Share:
+    upstream: str = "north"
+    bytes: int = 600_000_000
+    pinned: int = 0
+    quota: int | None = None
+
+
+@dataclass(frozen=True)
+class Pins:
+    pins: int = 2
+    studies: int = 3
+    bytes: int = 80_000_000
+    crowded: bool = False
+    lost_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,10 @@ class Stats:
     units: int = 1234
     studies: int = 56
     paused: bool = False
+    shares: tuple[Share, ...] = (Share(), Share("south", 100_000_000, 80_000_000, 400_000_000))
+    pinned: Pins = Pins()
+    verified: int = 38
+    verifying: bool = False
     counts: Counts = Counts()
 
 

@@ -9,7 +9,7 @@ import pytest
 from edgerouter.admin import Traffic
 from edgerouter.admin.page import PAGE_FIELDS, page
 from edgerouter.admin.units import count
-from tests.admin.examples import Stats, answered, snapshot, upstream
+from tests.admin.examples import Pins, Stats, answered, snapshot, upstream
 
 HOSTILE = "</td><script>alert(1)</script>{{script}}"
 
@@ -102,3 +102,15 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 def test_without_scripts_the_page_renews_itself() -> None:
     assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in page(snapshot())
+
+
+def test_pins_that_fill_the_cache_stand_at_the_top_and_in_their_section() -> None:
+    html = page(snapshot(cache=Stats(pinned=Pins(crowded=True))))
+
+    assert "pins fill the cache" in html
+    assert "Pinned studies leave no room" in html
+    assert "pins fill the cache" not in page(snapshot())
+
+
+def test_a_verification_that_goes_on_is_told() -> None:
+    assert "verifying now" in page(snapshot(cache=Stats(verifying=True)))

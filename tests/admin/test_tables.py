@@ -5,9 +5,9 @@ from datetime import UTC, timedelta, timezone
 
 import pytest
 
-from edgerouter.admin.tables import cache_facts, recent_table, upstream_table
+from edgerouter.admin.tables import cache_facts, pin_notes, recent_table, share_table, upstream_table
 from edgerouter.admin.units import count
-from tests.admin.examples import DOWN, Counts, Stats, answered, upstream
+from tests.admin.examples import DOWN, NOON, Counts, Pins, Share, Stats, answered, upstream
 
 
 def rows(html: str) -> list[list[str]]:
@@ -81,3 +81,24 @@ def test_a_status_has_its_colour(status: int, tone: str) -> None:
 
 def test_before_the_first_request_there_is_no_table() -> None:
     assert recent_table([], UTC) == '<p class="quiet">No request yet.</p>'
+
+
+def test_an_upstream_has_its_share_and_its_quota() -> None:
+    html = share_table(Stats().shares)
+
+    assert rows(html) == [
+        ["Upstream", "Used", "Quota", "Share of its quota", "Pinned"],
+        ["north", "600 MB", "–", "–", "–"],
+        ["south", "100 MB", "400 MB", "25.0 %", "80.0 MB"],
+    ]
+    assert 'max="400000000" value="100000000"' in html
+
+
+def test_a_quota_of_nothing_has_no_share() -> None:
+    assert rows(share_table([Share(quota=0)]))[1][2:4] == ["0 B", "–"]
+
+
+def test_pins_are_spoken_of_when_they_are_too_many_or_lost() -> None:
+    assert pin_notes(Pins(), UTC) == ""
+    assert "leave no room" in pin_notes(Pins(crowded=True), UTC)
+    assert "lost 2025-11-22 12:00" in pin_notes(Pins(lost_at=NOON.timestamp()), UTC)

@@ -1,5 +1,6 @@
-"""Every acceptance test is run twice: at the archive's own door, which shows that the test is right about
-the archive, and at the router's, where the answers must be the same."""
+"""Every acceptance test is run at three doors: the archive's own, which shows that the test is right about
+the archive, the router's, and that of a router with a cache, which answers some of it from disk. The answers
+must be the same."""
 
 from collections.abc import Iterator
 
@@ -16,12 +17,12 @@ def direct(archives: Archives) -> Iterator[Door]:
         yield door
 
 
-@pytest.fixture(scope="module", params=["archive", "router"])
+@pytest.fixture(scope="module", params=["archive", "router", "cache"])
 def door(request: pytest.FixtureRequest, direct: Door) -> Iterator[Door]:
-    """Archive a, and then the router over it."""
+    """Archive a, then the router over it, then one that keeps what it gets."""
     if request.param == "archive":
         yield direct
         return
-    edge = request.getfixturevalue("edge_a")
+    edge = request.getfixturevalue("edge_a" if request.param == "router" else "keeping_a")
     with Door(edge.dicomweb, f"{edge.dicomweb}/wado") as door:
         yield door

@@ -1,6 +1,6 @@
-"""A series of a gigabyte goes through the router, in either direction, in little memory.
+"""A series of a gigabyte goes through the router, in either direction and out of its cache, in little memory.
 
-Short in the usual run (256 MB); EDGEROUTER_FULL=1 makes it the whole gigabyte.
+Short in the usual run (256 MB); EDGEROUTER_FULL=1 makes it the whole gigabyte, and `-s` prints the figures.
 """
 
 import http.client
@@ -36,9 +36,23 @@ def firehose(request: pytest.FixtureRequest, big: BigSeries) -> Iterator[Firehos
         yield firehose
 
 
+def over(firehose: Firehose, folder: Path, cache: str) -> Router:
+    upstream = {"url": firehose.dicomweb_url, "profile": "orthanc"}
+    settings = {"path": "cache", "size": cache, "min_free": "0 B"}
+    return Router(folder, {"firehose": upstream}, {"cache": settings})
+
+
 @pytest.fixture
 def router(firehose: Firehose, short_path: Path) -> Iterator[Router]:
-    with Router(short_path, {"firehose": {"url": firehose.dicomweb_url, "profile": "orthanc"}}) as router:
+    """One that keeps nothing."""
+    with over(firehose, short_path, "0 B") as router:
+        yield router
+
+
+@pytest.fixture
+def keeping(firehose: Firehose, short_path: Path) -> Iterator[Router]:
+    """One with room for the series and what else it is made of."""
+    with over(firehose, short_path, "3 GB") as router:
         yield router
 
 
@@ -69,16 +83,44 @@ def read_parts(answer: http.client.HTTPResponse) -> Iterator[int]:
         assert answer.read(2) == b"\r\n"
 
 
-def test_a_big_series_is_read_through_in_little_memory(router: Router, firehose: Firehose) -> None:
-    before = warm_up(router)
+def retrieve(router: Router, firehose: Firehose) -> str:
+    """Read the series to its end, part by part the origin's bytes; what Cache-Status said of it."""
     with connected(router) as connection:
         connection.request("GET", f"/dicomweb{firehose.path}", headers={"Accept": DICOM_AS_STORED})
         answer = connection.getresponse()
         assert answer.status == 200
         expected = map(zlib.crc32, firehose.series.files())
         assert all(here == there for here, there in zip(read_parts(answer), expected, strict=True))
+        return answer.getheader("Cache-Status") or ""
+
+
+def grown_little(router: Router, before: int, what: str) -> None:
     grown = memory.peak(router.pid) - before
-    assert grown < LIMIT, f"grew by {grown / 1e6:.0f} MB while {firehose.sent / 1e6:.0f} MB passed"
+    print(f"{what}: {SIZE / 1e6:.0f} MB passed, resident memory grew by {grown / 1e6:.1f} MB")
+    assert grown < LIMIT, f"grew by {grown / 1e6:.0f} MB, {what}"
+
+
+def test_a_big_series_is_read_through_in_little_memory(router: Router, firehose: Firehose) -> None:
+    before = warm_up(router)
+    retrieve(router, firehose)
+    grown_little(router, before, f"relayed, {firehose.framing.value}")
+
+
+def test_a_big_series_is_kept_and_read_from_disk_in_little_memory(
+    keeping: Router, firehose: Firehose
+) -> None:
+    """Cold, warm, and warm after a restart, when every segment is verified again."""
+    before = warm_up(keeping)
+    assert retrieve(keeping, firehose) == "edgerouter; fwd=miss; stored"
+    grown_little(keeping, before, f"cold, {firehose.framing.value}")
+    sent = firehose.sent
+    memory.reset_peak(keeping.pid)
+    assert retrieve(keeping, firehose) == "edgerouter; hit"
+    grown_little(keeping, before, f"warm, {firehose.framing.value}")
+    before = warm_up(keeping.restart())
+    assert retrieve(keeping, firehose) == "edgerouter; hit"
+    grown_little(keeping, before, f"warm after a restart, {firehose.framing.value}")
+    assert firehose.sent == sent
 
 
 @pytest.mark.parametrize("firehose", [Framing.CHUNKED], indirect=True, ids=["store"])
@@ -94,5 +136,4 @@ def test_a_big_store_passes_in_little_memory(router: Router, firehose: Firehose,
         answer = connection.getresponse()
         assert (answer.status, bool(answer.read())) == (200, True)
     assert firehose.taken >= SIZE
-    grown = memory.peak(router.pid) - before
-    assert grown < LIMIT, f"grew by {grown / 1e6:.0f} MB while {firehose.taken / 1e6:.0f} MB passed"
+    grown_little(router, before, f"stored, {'chunked' if chunked else 'length'}")

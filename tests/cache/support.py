@@ -3,13 +3,19 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.fill import Fetch, Fill
 from edgerouter.cache.follower import Follower
+from edgerouter.cache.listings import Row
 from edgerouter.cache.partfile import Opener, open_new
 from edgerouter.cache.room import free_bytes
 from edgerouter.cache.unit import UnitKey, UnitKind
@@ -51,13 +57,22 @@ async def opened(
     *,
     size: int = 256 * MIB,
     min_free: int = 0,
+    quotas: Mapping[str, int] = MappingProxyType({}),
+    issuers: Mapping[str, str] = MappingProxyType({}),
     free: Callable[[Path], int] = free_bytes,
     opener: Opener = open_new,
 ) -> AsyncIterator[Cache]:
     """A cache in `path`/cache, whose tasks live as long as the block."""
     async with asyncio.TaskGroup() as group:
         cache = await Cache.open(
-            path / "cache", size=size, min_free=min_free, start=group.create_task, free=free, opener=opener
+            path / "cache",
+            size=size,
+            min_free=min_free,
+            start=group.create_task,
+            quotas=quotas,
+            issuers=issuers,
+            free=free,
+            opener=opener,
         )
         try:
             yield cache
@@ -71,6 +86,7 @@ def serving(parts: Iterable[tuple[UnitKey | None, bytes]], piece: int = 100_000)
     async def fetch(fill: Fill) -> None:
         await fill.begin(200, HEAD)
         for key, data in parts:
+            fill.upstream = key.upstream if key else ""
             await fill.open_part(DICOM, len(data))
             for start in range(0, len(data), piece):
                 await fill.write(data[start : start + piece])
@@ -102,6 +118,18 @@ async def got(cache: Cache, key: UnitKey) -> bytes | None:
     """The bytes of a unit, or None for a miss."""
     async with cache.units.open(key) as unit:
         return None if unit is None else b"".join([chunk async for chunk in unit.read()])
+
+
+async def describe(cache: Cache, study: str, *, upstream: str = "a", **attributes: str) -> None:
+    """Have metadata of a study here: one row of one series, with these attributes by their keywords."""
+    row = {
+        f"{tag:08X}": {"vr": str(dictionary_VR(tag)), "Value": [value]}
+        for keyword, value in attributes.items()
+        if (tag := tag_for_keyword(keyword)) is not None
+    }
+    series = attributes.get("SeriesInstanceUID", SERIES)
+    rows = [Row(series, f"{series}.1", msgspec.json.encode(row), time.time())]
+    assert await cache.catalog.put_metadata(upstream, study, rows, cache.catalog.moment())
 
 
 async def settled(cache: Cache) -> None:

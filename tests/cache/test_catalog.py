@@ -9,10 +9,10 @@ from edgerouter.cache.cache import Cache
 from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.counts import Counts
 from edgerouter.cache.listings import Listing, Row
+from edgerouter.cache.pins import Pin
 from edgerouter.cache.unit import UnitKey, UnitKind
 from tests.cache.support import EXPLICIT, SERIES, STUDY, frame, instance, opened, put, put_all
 
-OTHER = "1.2.840.2"
 MEMBERS = ((SERIES, f"{SERIES}.3"), (SERIES, f"{SERIES}.1"))
 
 
@@ -117,16 +117,10 @@ async def test_a_study_is_dated_and_pinned(tmp_path: Path) -> None:
     async with opened(tmp_path) as cache:
         await put(cache, instance(), b"x")
         await cache.catalog.date("a", STUDY, "20200102")
-        await cache.catalog.pin("a", STUDY)
-        await cache.catalog.pin("a", OTHER)
-        await cache.catalog.pin("a", OTHER, False)
+        await cache.pins.put(Pin("a", STUDY, ""))
         study = await cache.catalog.study("a", STUDY)
         assert study is not None
         assert (study.study_date, study.pinned) == ("20200102", True)
-        assert [(one.study, one.pinned) for one in await cache.catalog.studies("a")] == [
-            (STUDY, True),
-            (OTHER, False),
-        ]
         assert await cache.catalog.studies("b") == []
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle  # noqa: TID251 (a planted one)
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -96,6 +97,19 @@ async def test_nobody_else_can_read_anything_in_the_directory(tmp_path: Path) ->
             assert [path for path in everything if path.stat().st_mode & 0o077] == []
             assert any(path.name == "catalog.db-wal" for path in everything)
             assert any(path.name == "cache.db-wal" for path in everything)
+    finally:
+        os.umask(before)
+
+
+async def test_what_is_made_again_in_an_emptied_directory_is_ours_alone_too(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with opened(tmp_path) as cache:
+            for name in ("units", "parts"):
+                shutil.rmtree(tmp_path / "cache" / name)
+            await put(cache, instance(), b"bytes")
+            everything = list((tmp_path / "cache").rglob("*"))
+            assert [path for path in everything if path.stat().st_mode & 0o077] == []
     finally:
         os.umask(before)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.eviction import choose
 from edgerouter.cache.listings import Listing, Row
+from edgerouter.cache.pins import Pin
 from edgerouter.cache.studies import Study
 from tests.cache.support import (
     MIB,
@@ -111,7 +112,7 @@ async def test_the_cache_is_never_larger_than_its_size(tmp_path: Path) -> None:
 
     async with opened(tmp_path, size=size) as cache:
         await put(cache, instance(1, study="1.9"), noise(MIB))
-        await cache.catalog.pin("a", "1.9")
+        await cache.pins.put(Pin("a", "1.9", ""))
         await asyncio.gather(*(read(cache, reader) for reader in range(1, 5)))
         await settled(cache)
         measure()
@@ -125,7 +126,7 @@ async def test_pinned_studies_and_those_being_read_are_not_evicted(tmp_path: Pat
     async with opened(tmp_path, size=20 * MIB) as cache:
         await put_study(cache, 1)
         await put_study(cache, 2)
-        await cache.catalog.pin("a", "1.1")
+        await cache.pins.put(Pin("a", "1.1", ""))
         with cache.readers.reading("a", "1.2"):
             for number in range(3, 20):
                 await put_study(cache, number)
@@ -149,7 +150,7 @@ async def test_when_nothing_may_go_a_fill_passes(tmp_path: Path) -> None:
     async with opened(tmp_path, size=20 * MIB) as cache:
         for number in range(1, 7):
             await put_study(cache, number)
-            await cache.catalog.pin("a", f"1.{number}")
+            await cache.pins.put(Pin("a", f"1.{number}", ""))
         async with cache.fills.join("k", serving([(instance(1, study="1.9"), noise(6 * MIB))])) as follower:
             assert await read_all(follower) == [noise(6 * MIB)]
         await settled(cache)

@@ -1,6 +1,7 @@
 """The directory: ours alone, of a known format, one process's; looked at before it is touched."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,35 @@ def test_a_folder_of_other_things_is_refused_and_not_touched(tmp_path: Path) -> 
     with pytest.raises(FolderError, match=r"thesis\.doc"):
         Folder(tmp_path)
     assert contents(tmp_path) == before
+
+
+def test_a_directory_emptied_meanwhile_is_still_ours_at_the_next_start(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "cache")
+    (folder.path / "format").unlink()
+    folder.close()
+    Folder(tmp_path / "cache").close()
+
+
+def test_a_directory_removed_meanwhile_is_let_go(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "cache")
+    shutil.rmtree(folder.path)
+    folder.close()
+    assert not folder.path.exists()
+
+
+def test_a_format_that_cannot_be_written_again_is_said_and_the_lock_let_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Folder(tmp_path / "cache")
+    (folder.path / "format").unlink()
+    (folder.path / "format.new").mkdir()  # in the way of the new one
+    folder.close()
+    assert "could not be written down" in caplog.text
+    (folder.path / "format.new").rmdir()
+    for name in ("units", "parts"):
+        (folder.path / name).rmdir()
+    (folder.path / "secret").unlink()
+    Folder(tmp_path / "cache").close()
 
 
 def test_a_fresh_file_system_may_be_used(tmp_path: Path) -> None:

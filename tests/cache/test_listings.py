@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.listings import Listing, Row
+from edgerouter.cache.unit import sealed
 from tests.cache.support import SERIES, STUDY, got, instance, opened, put
 
 MEMBERS = ((SERIES, f"{SERIES}.3"), (SERIES, f"{SERIES}.1"), (f"{STUDY}.2", "1.9"))
@@ -121,5 +122,27 @@ async def test_a_listing_that_unpacks_to_something_else_is_a_miss(tmp_path: Path
     async with opened(tmp_path) as cache:
         await cache.catalog.put_listing(listing(), cache.catalog.moment())
         change = cache._shelf.database.connection.execute
-        await cache._desk.write(change, "UPDATE listing SET members = ?", (zlib.compress(b'{"a": 1}'),))
+        written = sealed(f"a\n{STUDY}\n", zlib.compress(b'{"a": 1}'))
+        await cache._desk.write(change, "UPDATE listing SET members = ?", (written,))
         assert await cache.catalog.listing("a", STUDY) is None
+
+
+async def test_what_is_sealed_and_does_not_unpack_is_a_miss(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await cache.catalog.put_metadata("a", STUDY, rows(1), cache.catalog.moment())
+        change = cache._shelf.database.connection.execute
+        written = sealed("\n".join(("a", STUDY, SERIES, f"{SERIES}.1")), b"no zlib")
+        await cache._desk.write(change, "UPDATE metadata SET row = ?", (written,))
+        assert await metadata(cache, 1) == [None]
+
+
+async def test_a_listing_or_row_under_another_name_is_a_miss(tmp_path: Path) -> None:
+    """SQLite does not notice when a bit of a name changes."""
+    async with opened(tmp_path) as cache:
+        await cache.catalog.put_listing(listing(), cache.catalog.moment())
+        await cache.catalog.put_metadata("a", STUDY, rows(1), cache.catalog.moment())
+        change = cache._shelf.database.connection.execute
+        await cache._desk.write(change, "UPDATE listing SET series = ?", (SERIES,))
+        await cache._desk.write(change, "UPDATE metadata SET instance = ?", (f"{SERIES}.2",))
+        assert await cache.catalog.listing("a", STUDY, SERIES) is None
+        assert await metadata(cache, 1, 2) == [None, None]

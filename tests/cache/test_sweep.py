@@ -11,7 +11,7 @@ import pytest
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.folder import FolderError
 from edgerouter.cache.sweep import _remove_orphans
-from edgerouter.cache.unit import UnitKind
+from edgerouter.cache.unit import UnitKind, sealed
 from tests.cache.support import SERIES, STUDY, got, instance, noise, opened, put, put_all, unit_files
 
 
@@ -117,6 +117,82 @@ async def test_a_database_that_is_only_locked_is_not_thrown_away(tmp_path: Path)
         assert await holds(cache, 1)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO Settings VALUES ('sqlite_%', 1)",
+        "INSERT INTO Settings VALUES ('sqlite_no_such_pragma', 1)",
+        "INSERT INTO Settings VALUES ('_directory', '/nowhere')",
+        "INSERT INTO Settings VALUES ('disk_compress_level', 1)",
+    ],
+)
+async def test_settings_that_are_not_ours_are_not_believed(tmp_path: Path, change: str) -> None:
+    """diskcache would make pragmas, attributes and arguments of them."""
+    await some_units(tmp_path)
+    connection = sqlite3.connect(tmp_path / "cache" / "units" / "cache.db")
+    with connection:
+        connection.execute(change)
+    connection.close()
+    async with opened(tmp_path) as cache:
+        assert await got(cache, instance(1)) == noise(5000, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE Settings; CREATE TABLE Settings (key)",
+        "DROP TABLE Settings; CREATE TABLE Settings (key UNIQUE, value);"
+        " INSERT INTO Settings VALUES ('count', CAST(x'ff' AS TEXT))",
+    ],
+    ids=["another shape", "text that is none"],
+)
+async def test_a_diskcache_of_another_shape_is_set_aside_and_the_cache_starts_empty(
+    tmp_path: Path, change: str
+) -> None:
+    await some_units(tmp_path)
+    database = tmp_path / "cache" / "units" / "cache.db"
+    connection = sqlite3.connect(database)
+    connection.executescript(change)
+    connection.close()
+    async with opened(tmp_path) as cache:
+        assert database.with_name("cache.db.broken").exists()
+        assert await got(cache, instance(1)) is None
+        await put(cache, instance(1), b"again")
+        assert await got(cache, instance(1)) == b"again"
+
+
+async def test_a_diskcache_that_cannot_be_opened_just_now_is_not_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await some_units(tmp_path)
+
+    def locked(*args: object, **settings: object) -> None:
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("diskcache.Cache", locked)
+        with pytest.raises(ExceptionGroup) as raised:
+            async with opened(tmp_path):
+                pass
+        assert raised.group_contains(FolderError, match="cannot be opened")
+    async with opened(tmp_path) as cache:
+        assert await got(cache, instance(1)) == noise(5000, 1)
+
+
+async def test_text_that_is_none_is_a_miss_and_asks_for_a_closer_look(tmp_path: Path) -> None:
+    await some_units(tmp_path)
+    async with opened(tmp_path) as cache:
+        await swept(cache)
+        spoiled = "UPDATE Cache SET filename = CAST(x'ff2f' AS TEXT)"
+        await cache._desk.write(lambda: cache._shelf._cache._sql(spoiled))
+        assert await got(cache, instance(1)) is None
+        assert (tmp_path / "cache" / "suspect").exists()
+    async with opened(tmp_path) as cache:
+        assert await got(cache, instance(1)) is None
+
+
 async def test_a_file_without_a_row_is_swept(tmp_path: Path) -> None:
     await some_units(tmp_path)
     orphan = unit_files(tmp_path)[0].with_name("0" * 28 + ".val")
@@ -151,17 +227,48 @@ async def test_a_catalog_entry_without_a_row_is_swept(tmp_path: Path) -> None:
         assert (await cache.stats()).units == 225
 
 
-async def test_a_row_that_is_not_ours_is_swept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [b"\0", sealed(instance(1).text, b"\0")], ids=["no seal", "no meta"])
+async def test_a_row_that_is_not_ours_is_swept(tmp_path: Path, value: bytes) -> None:
     await some_units(tmp_path)
     connection = sqlite3.connect(tmp_path / "cache" / "units" / "cache.db")
     with connection:
         connection.execute("INSERT INTO Cache (key, raw, mode, value) VALUES ('strange', 1, 1, 5)")
-        connection.execute("UPDATE Cache SET value = x'00' WHERE rowid = 1")
+        connection.execute("UPDATE Cache SET value = ? WHERE key = ?", (value, instance(1).text))
     connection.close()
     async with opened(tmp_path) as cache:
         await swept(cache)
         assert await cache._desk.run(lambda: len(cache._shelf.rows(0, 10))) == 2
         assert (await cache.stats()).units == 2
+
+
+async def test_rows_that_lost_their_file_or_its_bytes_are_swept_and_counted(tmp_path: Path) -> None:
+    """What a power cut leaves would otherwise count towards `size` until somebody asks for it."""
+    await some_units(tmp_path, 5)
+    gone, cut, linked, folder, _ = unit_files(tmp_path)
+    gone.unlink()
+    cut.write_bytes(b"")
+    linked.unlink()
+    linked.symlink_to("/dev/null")
+    folder.unlink()
+    folder.mkdir()
+    await asyncio.sleep(0.2)  # file times are coarse: what is swept must be older than the start
+    async with opened(tmp_path) as cache:
+        before = (await cache.stats()).bytes
+        await swept(cache)
+        stats = await cache.stats()
+        assert (stats.units, cache.counts.damaged) == (1, 4)
+        assert stats.bytes < before / 3
+        assert [await holds(cache, number) for number in range(1, 6)].count(True) == 1
+        assert len([path for path in unit_files(tmp_path) if path.is_file()]) == 1, "a folder stops nothing"
+
+
+async def test_a_row_that_has_another_file_by_now_is_not_swept(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await put(cache, instance(1), noise(5000, 1))
+        before = await cache._desk.run(cache._shelf.rows, 0, 10)
+        await put(cache, instance(1), noise(5000, 2))
+        assert await cache._desk.write(cache._sweep._remove_lost, before) == 0
+        assert await got(cache, instance(1)) == noise(5000, 2)
 
 
 async def test_someone_empties_the_directory_while_it_runs(tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerouter.cache.unit import DIGEST, SEGMENT, UnitKey, UnitKind, UnitMeta, kept, segments
+from edgerouter.cache.unit import (
+    DIGEST,
+    SEGMENT,
+    UnitKey,
+    UnitKind,
+    UnitMeta,
+    is_sealed,
+    kept,
+    sealed,
+    segments,
+)
 from edgerouter.http.fields import Fields
 from tests.cache.support import frame, instance
 
@@ -78,12 +88,24 @@ def test_a_text_that_is_too_long_or_of_another_shape_is_no_key() -> None:
 
 def test_a_meta_is_read_back() -> None:
     meta = UnitMeta(SEGMENT + 1, b"d" * 2 * DIGEST, 5.5, (("content-type", "image/jp2"),), '"v"', b"table")
-    assert UnitMeta.decode(meta.encode()) == meta
+    data = meta.encode("key")
+    assert UnitMeta.decode(data) == meta
+    assert is_sealed("key", data)
+
+
+@pytest.mark.parametrize("at", [0, 20, -17, -16, -1])
+def test_a_seal_is_broken_by_another_name_or_another_bit(at: int) -> None:
+    data = bytearray(sealed("frame 3", b"d" * 40))
+    assert is_sealed("frame 3", bytes(data))
+    assert not is_sealed("frame 2", bytes(data))
+    data[at] ^= 1
+    assert not is_sealed("frame 3", bytes(data))
+    assert not is_sealed("frame 3", b"")
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"garbage", UnitMeta(5, b"", 1.0).encode(), UnitMeta(-1, b"", 1.0).encode(), b"\x80"],
+    [b"", b"garbage", UnitMeta(5, b"", 1.0).encode("k"), UnitMeta(-1, b"", 1.0).encode("k"), b"\x80"],
 )
 def test_a_meta_that_does_not_agree_with_itself_is_damage(data: bytes) -> None:
     with pytest.raises(OSError, match="The row of a unit"):

@@ -74,6 +74,7 @@ def test_what_is_not_written_has_the_documented_default() -> None:
     )
     assert (limits.max_body, limits.max_head, limits.max_connections) == (20 * 10**9, 64_000, 1000)
     assert (limits.request_head_timeout, limits.write_timeout) == (10.0, 60.0)
+    assert (limits.min_upload_rate, limits.upload_window) == (1000, 30.0)
     assert limits.max_search_answer == 64_000_000
     assert (timeouts.connect, timeouts.first_byte, timeouts.between_reads) == (5.0, 30.0, 30.0)
     assert timeouts.store_answer == 300.0
@@ -200,7 +201,7 @@ def test_a_route_says_how_long_a_search_takes_and_whether_it_may_be_partial(
     assert rule.consequence == Route(("a",), "x", deadline, strict)
 
 
-@pytest.mark.parametrize("key", ["store: spool", "promote: no", "max_stale: 1d"])
+@pytest.mark.parametrize("key", ["store: spool"])
 def test_a_route_key_without_machinery_is_refused_not_ignored(tmp_path: Path, key: str) -> None:
     (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
     (tmp_path / "r.yaml").write_text(f"rules:\n- name: x\n  match: {{}}\n  route: {{upstreams: a, {key}}}\n")

@@ -19,8 +19,8 @@ def test_every_mistake_is_in_one_report(folder: Path, monkeypatch: pytest.Monkey
     assert f"{caught.value}\n" == (folder / "report.txt").read_text()
 
 
-def test_there_are_ten_of_them() -> None:
-    assert len(GOLDEN) == 10
+def test_there_are_eleven_of_them() -> None:
+    assert len(GOLDEN) == 11
 
 
 def test_no_report_repeats_a_secret_that_was_written_in_clear() -> None:

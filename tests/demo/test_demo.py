@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgerouter.cli import main
-from edgerouter.cli.demo import Steps
+from edgerouter.cli.steps import Steps
 from edgerouter.demo.hospitals import ANNA, KARL, PLAIN
 from tests.support.doors import DICOM_AS_STORED, DICOM_JSON, Door
 

@@ -67,6 +67,7 @@ def test_it_exposes_little(analyze: str, unit: Path) -> None:
         *("PrivateDevices=yes", "MemoryDenyWriteExecute=yes", "CapabilityBoundingSet=", "UMask=0077"),
         *("ProtectKernelLogs=yes", "ProtectKernelModules=yes", "ProtectKernelTunables=yes"),
         *("LimitCORE=0", "StateDirectory=edgerouter", "StateDirectoryMode=0700", "DynamicUser=yes"),
+        *("RuntimeDirectory=edgerouter", "RuntimeDirectoryMode=0700"),
         *("SystemCallFilter=@system-service", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"),
         *("MemoryMax=2G", "Restart=on-failure"),
     ],

@@ -1,4 +1,7 @@
 import json
+import re
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -7,10 +10,12 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from edgerouter.dicom.json_model import to_json
 from edgerouter.dicom.xml_model import NAMESPACE, json_to_xml
-from tests.dicom.build import READABLE
+from tests.dicom.build import READABLE, oracle
 from tests.dicom.test_dataset import read_file
 
 NS = "{" + NAMESPACE + "}"
@@ -74,6 +79,49 @@ def test_the_xml_of_a_sample_says_what_its_json_says(path: Path) -> None:
     model = to_json(read_file(path), lambda where: f"http://edge/a?b&c={where}")
     with_text = json.loads(model, parse_float=str, parse_int=str)
     assert back(fromstring(json_to_xml(model))) == as_text(with_text)
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.name)
+def test_the_xml_of_a_sample_says_what_pydicom_reads(path: Path) -> None:
+    root = fromstring(json_to_xml(to_json(read_file(path), str)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wrong = list(disagreements(root, oracle(path)))
+    assert wrong == []
+
+
+def disagreements(node: Element, data_set: Dataset) -> Iterator[str]:
+    """The attributes of an XML data set, at any depth, that pydicom reads otherwise."""
+    named = {one.attrib["tag"]: one for one in node}
+    read = {f"{one.tag:08X}": one for one in data_set if one.tag & 0xFFFF and one.tag >> 16 != 2}
+    yield from named.keys() ^ read.keys()
+    for tag in named.keys() & read.keys() - {"00080005"}:  # the text is UTF-8 now, and says so
+        found, element = named[tag], read[tag]
+        if found.get("vr") == "SQ" and element.VR == "SQ":
+            if len(found) != len(element.value):
+                yield tag
+            for item, inner in zip(found, element.value, strict=False):
+                yield from (f"{tag}/{where}" for where in disagreements(item, inner))
+        elif all(one.tag == NS + "Value" for one in found) and not isinstance(element.value, bytes):
+            values = [plain(one.text or "") for one in found]
+            if values != [plain(str(one)) for one in many(element.value)]:
+                yield tag
+
+
+def many(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, MultiValue | list) else [value]
+
+
+def plain(text: str) -> str | float:
+    """A number as a number, other text without padding; a tag as its digits."""
+    if re.match(r"\([0-9A-F]{4},[0-9A-F]{4}\)\Z", text):
+        text = text[1:5] + text[6:10]
+    try:
+        return float(text)
+    except ValueError:
+        return "" if text == "None" else text.strip(" \0")
 
 
 def test_attributes_carry_tag_vr_and_keyword() -> None:

@@ -146,12 +146,21 @@ def test_every_spelling_of_a_boundary_is_found(header: str, boundary: str) -> No
         'multipart/related; boundary="b "',
         'multipart/related; boundary="a;b"',
         r'multipart/related; boundary="a\"b"',
-        "multipart/related; boundary=" + "b" * 71,
+        "multipart/related; boundary=" + "b" * 201,
         "multipart/related; boundary=a\r\nb",
     ],
 )
 def test_an_envelope_without_a_legal_boundary_is_none(header: str | None) -> None:
     assert content_type_of_multipart(header) is None
+
+
+def test_a_boundary_may_be_as_long_as_archives_write_it() -> None:
+    """Orthanc's Store client: two UUIDs and a hyphen, three characters more than RFC 2046 allows."""
+    uuid = "b209e819-07d1-42cb-b9cb-3cb5a0a9ecb7"
+    value = f'multipart/related; type="application/dicom"; boundary={uuid}-{uuid}'
+    found = content_type_of_multipart(value)
+    assert found is not None
+    assert found[1] == f"{uuid}-{uuid}"
 
 
 def test_an_envelope_without_a_type_has_no_root() -> None:

@@ -14,7 +14,7 @@ Reset(), at=100)` breaks it off there, `pacs.say[path]` puts other steps in its 
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +27,10 @@ from tests.support.scripted import Close, Note, ScriptedUpstream, Seen, Send, St
 from tests.support.scripted import Reply as Scripted
 
 HIT = "edgerouter; hit"
+DERIVED = "edgerouter; hit; detail=derived"
 MISS = "edgerouter; fwd=miss; stored"
+PARTIAL = "edgerouter; fwd=partial; stored"
+VALIDATED = "edgerouter; fwd=stale; detail=validated"
 BYPASS = "edgerouter; fwd=bypass"
 AS_STORED = "; transfer-syntax=*"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -59,11 +62,24 @@ def file(
 
 
 @asynccontextmanager
-async def keeping(*archives: "Pacs", folder: Path, **settings: Any) -> AsyncIterator[Edge]:
-    """A router with a cache in `folder` over some archives: north, south, …"""
+async def keeping(
+    *archives: "Pacs",
+    folder: Path,
+    route: Mapping[str, Any] | None = None,
+    rules: Sequence[Mapping[str, Any]] = (),
+    **settings: Any,
+) -> AsyncIterator[Edge]:
+    """A router with a cache in `folder` over some archives: north, south, …
+
+    `route` are keys of the last rule, behind `rules`; without them frames do not bring their instances."""
+    names = ("north", "south", "west")[: len(archives)]
+    consequence = {"upstreams": names, **({"promote": "no"} if route is None else route)}
+    last = {"name": "last", "match": {"transaction": "retrieve"}, "route": consequence}
     async with AsyncExitStack() as stack:
         upstreams = [await stack.enter_async_context(ScriptedUpstream(pacs)) for pacs in archives]
-        yield await stack.enter_async_context(edge_over(*upstreams, cache=folder / "cache", **settings))
+        yield await stack.enter_async_context(
+            edge_over(*upstreams, cache=folder / "cache", rules=[*rules, last], **settings)
+        )
 
 
 @dataclass
@@ -77,14 +93,16 @@ class Gate:
 
 @dataclass
 class Pacs:
-    """`sized`: parts have a length; `located`: frames have a location; `date` is the study's; `fields` are
-    added to every answer. `asked` are the paths that were asked for, in order."""
+    """`sized`: parts have a length; `located`: frames have a location; `listed`: instances can be searched
+    for; `date` is the study's; `fields` are added to every answer. `asked` are the paths that were asked
+    for, in order."""
 
     slices: int = 3
     frames: int = 4
     size: int = 1000
     sized: bool = True
     located: bool = True
+    listed: bool = True
     framing: str = "length"
     date: str = "20100304"
     form: str = UNCOMPRESSED  # what its frames are
@@ -100,7 +118,7 @@ class Pacs:
 
     @property
     def asked(self) -> list[str]:
-        return [seen.target.removeprefix("/dw") for seen in self.seen]
+        return [seen.target.removeprefix("/dw").partition("?")[0] for seen in self.seen]
 
     @cached_property
     def files(self) -> list[bytes]:
@@ -140,7 +158,7 @@ class Pacs:
 
     def __call__(self, seen: Seen) -> Iterable[Step]:
         self.seen.append(seen)
-        path = seen.target.removeprefix("/dw").partition("?")[0]
+        path = self.asked[-1]
         if path in self.say:
             return self.say[path](seen)
         return self.answer(path)
@@ -151,6 +169,8 @@ class Pacs:
             return self.parts(path, [(self._label("application/dicom", file), file) for file in self.files])
         if path == "/studies" or path == f"{self.study}/series":
             return self.json(path, [self.row(1)] if self.slices else [])
+        if path in (f"{self.study}/instances", f"{self.series}/instances"):
+            return self.json(path, [self.row(number) for number in self.numbers] if self.listed else [])
         if path in (f"{self.study}/metadata", f"{self.series}/metadata") and self.slices:
             return self.json(path, [self.row(number) for number in self.numbers])
         for number in self.numbers:

@@ -5,7 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.edge import DICOM, JSON, OCTETS, PUBLIC
-from tests.scenarios.pacs import AS_STORED, EXPLICIT, HIT, MISS, SERIES, STUDY, Pacs, instance, keeping
+from tests.scenarios.pacs import (
+    AS_STORED,
+    EXPLICIT,
+    HIT,
+    MISS,
+    PARTIAL,
+    SERIES,
+    STUDY,
+    VALIDATED,
+    Pacs,
+    instance,
+    keeping,
+)
 
 RESOURCES = {
     "study": ("{study}", DICOM),
@@ -131,17 +143,19 @@ async def test_the_study_answers_for_its_series(tmp_path: Path) -> None:
         assert pacs.asked == [pacs.study, f"{pacs.study}/metadata"]
 
 
-async def test_the_parts_are_no_proof_of_the_whole(tmp_path: Path) -> None:
-    """Every instance is held, and nobody said that these are all."""
-    pacs = Pacs(slices=2)
+@pytest.mark.parametrize("listed", [True, False])
+async def test_the_parts_are_no_proof_of_the_whole(tmp_path: Path, listed: bool) -> None:
+    """Every instance is held, and nobody said that these are all: that is asked, and not the pixels."""
+    pacs = Pacs(slices=2, listed=listed)
     async with keeping(pacs, folder=tmp_path) as edge:
         for number in (1, 2):
             await edge.ask(pacs.instance(number), DICOM)
         await edge.kept()
         reply = await edge.ask(pacs.series, DICOM)
 
-        assert reply.get("cache-status") == MISS
-        assert pacs.asked[2:] == [pacs.series]
+        assert [part.body for part in reply.parts] == pacs.files
+        assert reply.get("cache-status") == (VALIDATED if listed else PARTIAL)
+        assert pacs.asked[2:] == [f"{pacs.series}/instances", *([] if listed else [pacs.series])]
 
 
 async def test_every_spelling_of_one_wish_is_answered_by_the_same_bytes(tmp_path: Path) -> None:

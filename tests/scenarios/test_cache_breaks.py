@@ -2,6 +2,7 @@
 is, and the next request asks again for what is missing."""
 
 import asyncio
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.scenarios.edge import DICOM, IMPATIENT, JSON, OCTETS, Edge, multipart, related
 from tests.scenarios.pacs import HIT, MISS, Pacs, keeping
-from tests.support.scripted import Close, Reset, Stall, Step
+from tests.support.scripted import Close, Reset, Seen, Stall, Step
 from tests.support.scripted import Reply as Scripted
 
 HOW = {"rst": Reset(), "fin": Close(), "stall": Stall()}
@@ -36,7 +37,7 @@ async def test_of_a_broken_series_the_whole_instances_are_kept(
         again = await edge.ask(pacs.series, DICOM)
 
         assert [part.body for part in again.parts] == pacs.files
-        assert pacs.asked == [pacs.series, pacs.instance(3), pacs.series]
+        assert pacs.asked == [pacs.series, pacs.instance(3), f"{pacs.series}/instances"]
 
 
 NAMES = ("instance", "frame", "metadata", "rendered", "value")
@@ -69,7 +70,7 @@ async def test_of_a_broken_thing_nothing_is_kept(tmp_path: Path, name: str, fram
 @pytest.mark.parametrize("name", ["series", "instance", "frames", "value"])
 async def test_a_missing_closing_boundary_is_a_cut(tmp_path: Path, name: str, framing: str) -> None:
     """The connection ends cleanly, and says nothing."""
-    pacs = Pacs()
+    pacs = Pacs(listed=False)
     path, accept, parts = {
         "series": (pacs.series, DICOM, pacs.files),
         "instance": (pacs.instance(1), DICOM, pacs.files[:1]),
@@ -83,7 +84,7 @@ async def test_a_missing_closing_boundary_is_a_cut(tmp_path: Path, name: str, fr
     async with keeping(pacs, folder=tmp_path) as edge:
         for asked in (1, 2):
             assert await is_cut(edge, path, accept)
-            assert len(pacs.seen) == asked
+            assert pacs.asked.count(path) == asked
         del pacs.say[path]
         assert (await edge.ask(path, accept)).complete
 
@@ -114,7 +115,12 @@ async def test_metadata_that_breaks_off_keeps_its_rows_and_proves_no_list(tmp_pa
 
 async def test_everybody_who_follows_sees_the_cut(tmp_path: Path) -> None:
     pacs = Pacs(size=100_000)
-    pacs.cut(pacs.series, Reset(), at=700_000)
+
+    def cut(seen: Seen) -> Iterable[Step]:
+        pacs.cut(pacs.series, Reset(), at=700_000)
+        return pacs.answer(pacs.series)
+
+    pacs.say[pacs.series] = cut  # who comes too late to follow is cut likewise
     async with keeping(pacs, folder=tmp_path) as edge:
         replies = await asyncio.gather(*(edge.ask(pacs.series, DICOM) for _ in range(10)))
 

@@ -182,6 +182,7 @@ async def test_a_study_that_is_evicted_while_it_is_read_is_read_to_its_end(tmp_p
             assert edge.cache is not None
             await edge.cache.purge()
             assert await client.read(len(whole.body)) == whole.body
+        await edge.cache.purge()
         assert (await edge.ask(pacs.series, DICOM)).get("cache-status") == MISS
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.edge import OCTETS
-from tests.scenarios.pacs import AS_STORED, COMPRESSED, HIT, MISS, UNCOMPRESSED, Pacs, keeping
+from tests.scenarios.pacs import AS_STORED, COMPRESSED, HIT, MISS, PARTIAL, UNCOMPRESSED, Pacs, keeping
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted
 from tests.support.scripted import Reset, Seen, Step
 
-PARTIAL = "edgerouter; fwd=partial; stored"
 INSTANCE = Pacs().instance(1)
 
 

@@ -42,11 +42,11 @@ PROGRAM = """
 
 
 @asynccontextmanager
-async def running(start: str = "complete") -> AsyncIterator[asyncio.subprocess.Process]:
-    program = textwrap.dedent(PROGRAM).replace("START", repr(start))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE
-    )
+async def running(
+    start: str = "complete", program: str = PROGRAM
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    text = textwrap.dedent(program).replace("START", repr(start))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", text, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(PATIENCE):
             yield process
@@ -110,3 +110,54 @@ def test_ipv6_is_listened_on_where_there_is_any() -> None:
         pytest.skip("this machine has no IPv6")
     with listener:
         assert listener.family == socket.AF_INET6
+
+
+BESIDE = """
+    import asyncio, socket, sys
+    from edgerouter.server import Beside, Limits, serve
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            print("closed down", file=sys.stderr, flush=True)
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"front"})
+
+    async def second(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"beside", "more_body": True})
+        if scope["path"] == "/slow":
+            print("begun", file=sys.stderr, flush=True)
+            await asyncio.sleep(60)
+        await send({"type": "http.response.body", "body": b" done"})
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    print("beside on", listener.getsockname()[1], file=sys.stderr, flush=True)
+    serve(app, host="127.0.0.1", port=0, beside=Beside(second, listener, Limits(max_head=2000)))
+    print("returned", file=sys.stderr, flush=True)
+"""
+
+
+@once
+async def test_a_second_application_stands_beside_it_and_ends_before_it() -> None:
+    async with running(program=BESIDE) as process:
+        beside = int((await line(process)).rpartition(" ")[2])
+        front = int((await line(process)).rpartition(":")[2])
+        async with RawClient(front) as client, RawClient(beside) as other:
+            assert (await client.ask("/")).body == b"front"
+            answer = await other.ask("/")
+            assert (answer.body, bool(answer.get("date"))) == (b"beside done", True)
+            assert (await other.ask("/", fields=[("X", "y" * 2000)])).status == 431
+        async with RawClient(beside) as other:
+            await other.send(request("/slow"))
+            assert await line(process) == "begun"
+            process.send_signal(signal.SIGTERM)
+            assert not (await other.response()).complete  # a second later it is cut
+        while (said := await line(process)) != "closed down":
+            assert said != "returned"
+        assert await line(process) == "returned"
+        assert await process.wait() == 0

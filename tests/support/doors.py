@@ -4,6 +4,7 @@ Acceptance tests ask both the same and compare. Links differ on purpose, so `unl
 place of either base URL.
 """
 
+import gzip
 import http.client
 import json
 import re
@@ -107,6 +108,12 @@ class Door:
             return Reply(answer.status, tuple(answer.getheaders()), answer.read())
         finally:
             connection.close()
+
+    def plain(self, reply: Reply) -> Reply:
+        """The same answer without its content coding."""
+        if reply.get("content-encoding") != "gzip":
+            return reply
+        return Reply(reply.status, reply.fields, gzip.decompress(reply.body))
 
     def unlinked(self, text: bytes) -> bytes:
         """A text in which the own base URL is the word ROOT."""

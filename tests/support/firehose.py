@@ -1,11 +1,12 @@
-"""An archive that has one generated series of any size and swallows uploads of any size, holding neither.
+"""An archive that has generated series of any size and swallows uploads of any size, holding neither.
 
 Fast and frugal: it shows what a gigabyte does to the router, not to itself.
 """
 
 import json
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -26,12 +27,18 @@ class Framing(Enum):
 
 
 class Firehose:
-    """Serves `series` at its own path below /dicom-web; counts what it sent and took in."""
+    """Serves each series at its own path below /dicom-web; counts what it sent and took in.
 
-    def __init__(self, series: BigSeries, framing: Framing = Framing.CHUNKED) -> None:
+    `asked` are the series sent, by path, as often as they were."""
+
+    def __init__(
+        self, series: BigSeries, framing: Framing = Framing.CHUNKED, *, more: Sequence[BigSeries] = ()
+    ) -> None:
         self.series = series
         self.framing = framing
         self.sent = 0
+        self.asked: Counter[str] = Counter()
+        self._by_path = {path_of(each): each for each in (series, *more)}
         self.taken = 0
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="firehose")
@@ -53,16 +60,21 @@ class Firehose:
     @property
     def path(self) -> str:
         """The series below that root."""
-        return f"/studies/{self.series.spec.study}/series/{self.series.spec.series}"
+        return path_of(self.series)
 
-    def envelope(self) -> Iterator[bytes]:
-        """The series as a multipart body."""
-        for number in range(1, self.series.count + 1):
+    def at(self, path: str) -> BigSeries | None:
+        """The series of a path below the root."""
+        return self._by_path.get(path)
+
+    def envelope(self, series: BigSeries | None = None) -> Iterator[bytes]:
+        """A series as a multipart body."""
+        series = series or self.series
+        for number in range(1, series.count + 1):
             yield (
                 f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n"
-                f"Content-Length: {self.series.instance_size}\r\n\r\n"
-            ).encode() + self.series.head(number)
-            yield self.series.pixels
+                f"Content-Length: {series.instance_size}\r\n\r\n"
+            ).encode() + series.head(number)
+            yield series.pixels
             yield b"\r\n"
         yield f"--{BOUNDARY}--\r\n".encode()
 
@@ -79,6 +91,11 @@ class Firehose:
         numbers = range(1, self.series.count + 1) if path.endswith("/instances") else range(1)
         rows = [{**row, "00080018": self.series.instance(number)} for number in numbers]
         return [{tag: _attribute(tag, value) for tag, value in each.items()} for each in rows]
+
+
+def path_of(series: BigSeries) -> str:
+    """The path of a series below the root."""
+    return f"/studies/{series.spec.study}/series/{series.spec.series}"
 
 
 def _attribute(tag: str, value: str) -> dict[str, Any]:
@@ -103,14 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         firehose = self.server.firehose
         path = self.path.partition("?")[0]
-        if path != f"/dicom-web{firehose.path}":
+        series = firehose.at(path.removeprefix("/dicom-web"))
+        if series is None:
             self._say_json("application/dicom+json", firehose.rows(path))
             return
         self.send_response(200)
         related = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
         self.send_header("Content-Type", related)
         self._end_head(firehose)
-        for piece in firehose.envelope():
+        firehose.asked[path_of(series)] += 1
+        for piece in firehose.envelope(series):
             chunked = firehose.framing is Framing.CHUNKED
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             firehose.sent += len(piece)

@@ -1,5 +1,6 @@
-"""How much memory a process and its children hold, as the kernel counts it. All figures are bytes."""
+"""What a process and its children take of the machine, as the kernel counts it: bytes and seconds."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def family(pid: int) -> Iterator[int]:
             continue
         for child in children:
             yield from family(int(child))
+
+
+def processor_seconds(pid: int) -> float:
+    """What the process itself has taken of the processors so far, in user space and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
+
+
+def open_files(pid: int) -> int:
+    """How many file descriptors the process itself has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def _status(pid: int, name: str) -> int:

@@ -129,6 +129,14 @@ class Orthanc:
         """Delete a StudyInstanceUID, as an operator would: behind the back of every cache."""
         self._ask("DELETE", f"/studies/{self._lookup('Study', study)}")
 
+    def post(self, path: str, value: object) -> bytes:
+        """What its REST API, or a plugin's, answers to a JSON value. Raises OrthancFailed."""
+        return self._ask("POST", path, json.dumps(value).encode())
+
+    def identifier(self, level: str, uid: str) -> str:
+        """Its own name for what has this UID; `level` is Study, Series or Instance. Raises OrthancFailed."""
+        return self._lookup(level, uid)
+
     def count(self) -> dict[str, int]:
         """Its statistics: CountStudies, CountSeries, CountInstances …"""
         statistics = json.loads(self._ask("GET", "/statistics"))

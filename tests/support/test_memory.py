@@ -1,5 +1,6 @@
 """Memory is measured of a whole family of processes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,3 +61,9 @@ def test_children_count(process: subprocess.Popen[bytes]) -> None:
     child = int(hear(process)[1])
     assert list(memory.family(process.pid)) == [process.pid, child]
     assert memory.resident(process.pid) > alone
+
+
+def test_the_processor_time_of_a_process_grows_with_its_work() -> None:
+    before = memory.processor_seconds(os.getpid())
+    while memory.processor_seconds(os.getpid()) < before + 0.05:
+        sum(range(10_000))

@@ -13,10 +13,10 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.errors import ConnectError, Cut, ProtocolError
-from edgerouter.upstream.folder.describer import Describer
+from edgerouter.parsing.describer import Describer
+from edgerouter.parsing.threads import Threads
 from edgerouter.upstream.folder.index import Index, Member
 from edgerouter.upstream.folder.reading import Bytes, Extent, Material, is_current, stream
-from edgerouter.upstream.folder.threads import Threads
 from edgerouter.upstream.folder.walk import Found, stamp
 
 P = ParamSpec("P")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgerouter.dicomweb.resource import Level, Resource
+from edgerouter.parsing.worker import Entry
 from edgerouter.upstream.folder.walk import Found
-from edgerouter.upstream.folder.worker import Entry
 
 _CACHE = 32 << 10  # KiB of the database in memory
 _SCHEMA = """

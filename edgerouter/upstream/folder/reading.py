@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from edgerouter.dicom.source import Inflated, Part10Error, of_file
 from edgerouter.errors import Cut
-from edgerouter.upstream.folder.threads import Threads
+from edgerouter.parsing.threads import Threads
 from edgerouter.upstream.folder.walk import stamp
 
 PIECE = 1 << 20

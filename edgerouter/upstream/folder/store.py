@@ -16,13 +16,13 @@ from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.dicomweb.store_response import CANNOT_UNDERSTAND, StoreOutcome, StoreResponse
 from edgerouter.errors import BadRequest, RequestError, UnsupportedMediaType
 from edgerouter.http.fields import Fields
+from edgerouter.parsing.worker import Entry
 from edgerouter.upstream.folder.answer import FolderAnswer, document, refusal
 from edgerouter.upstream.folder.holdings import Holdings
 from edgerouter.upstream.folder.incoming import Incoming
 from edgerouter.upstream.folder.index import Index, Member
 from edgerouter.upstream.folder.landing import path_of
 from edgerouter.upstream.folder.reading import Changed
-from edgerouter.upstream.folder.worker import Entry
 from edgerouter.upstream.seam import Outbound
 
 log = logging.getLogger(__name__)

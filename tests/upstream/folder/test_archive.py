@@ -122,7 +122,7 @@ async def test_a_dataset_that_cannot_become_xml_cuts_the_answer(
         await rows(archive, "/studies")
         process = archive._holdings.describer._process
         assert process is not None
-        monkeypatch.setattr("edgerouter.upstream.folder.describer._COMMAND", ("/bin/false",))
+        monkeypatch.setattr("edgerouter.parsing.describer._COMMAND", ("/bin/false",))
         process.kill()
         process.wait()
         with pytest.raises(Cut):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.parsing.worker import Entry
 from edgerouter.upstream.folder.index import Counts, Index
 from edgerouter.upstream.folder.walk import Found
-from edgerouter.upstream.folder.worker import Entry
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgerouter.errors import Cut
+from edgerouter.parsing.threads import Threads
 from edgerouter.upstream.folder.reading import PIECE, Changed, Extent, Material, is_current, read, stream
-from edgerouter.upstream.folder.threads import Threads
 from edgerouter.upstream.folder.walk import stamp
 
 

@@ -128,7 +128,7 @@ async def test_a_reader_that_cannot_start_does_not_make_an_empty_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").write_bytes(dicom())
-    monkeypatch.setattr("edgerouter.upstream.folder.describer._COMMAND", ("/bin/false",))
+    monkeypatch.setattr("edgerouter.parsing.describer._COMMAND", ("/bin/false",))
     async with embedded(tmp_path) as archive:
         with pytest.raises(ConnectError):
             await ask(archive, "/studies")

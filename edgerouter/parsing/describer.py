@@ -12,13 +12,24 @@ import msgspec
 
 import edgerouter
 from edgerouter.dicom.source import Part10Error
-from edgerouter.upstream.folder.threads import Threads
-from edgerouter.upstream.folder.worker import LENGTH, Describe, Entry, Locate, Place, Reply, Request, ToXml
+from edgerouter.parsing.threads import Threads
+from edgerouter.parsing.worker import (
+    LENGTH,
+    Compare,
+    Describe,
+    Entry,
+    Frames,
+    Locate,
+    Place,
+    Reply,
+    Request,
+    ToXml,
+)
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
 _START = 60.0  # seconds
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")  # no secrets
-_COMMAND = (sys.executable, "-P", "-m", "edgerouter.upstream.folder.worker")
+_COMMAND = (sys.executable, "-P", "-m", "edgerouter.parsing.worker")
 T = TypeVar("T")
 
 
@@ -27,7 +38,7 @@ class Unread(Part10Error):
 
 
 class Describer:
-    """The reading process of one archive, started when it is first needed. Close it with `aclose`.
+    """The reading process of one owner, started when it is first needed. Close it with `aclose`.
 
     Each question raises Part10Error when the file is no PS3.10 file we can read, OSError when it, or the
     process, cannot be reached.
@@ -45,6 +56,14 @@ class Describer:
     async def locate(self, path: bytes, where: str) -> Place | None:
         """Where in the file a bulk data value stands, None when nothing there is given by reference."""
         return await self._ask(Locate(path, where), Place | None)  # type: ignore[arg-type]
+
+    async def frames(self, path: bytes) -> bytes:
+        """What a cache writes down of the file's frames: see dicom.frames.frame_note."""
+        return await self._ask(Frames(path), bytes)
+
+    async def compare(self, path: bytes, row: bytes) -> bool:
+        """Whether a DICOM JSON object says what the header of the file does; in doubt it does not."""
+        return await self._ask(Compare(path, row), bool)
 
     async def to_xml(self, row: bytes) -> bytes:
         """A DICOM JSON object as a Native DICOM Model document."""

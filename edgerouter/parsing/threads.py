@@ -1,4 +1,4 @@
-"""Threads of one embedded archive: whatever waits for a disk, a database or a process does so there."""
+"""Threads of one owner: whatever waits for a disk, a database or a process does so there."""
 
 import asyncio
 from collections.abc import Callable

@@ -15,9 +15,11 @@ import msgspec
 
 from edgerouter.dicom.describe import describe, locate_bulk
 from edgerouter.dicom.dictionary import hex_tag
+from edgerouter.dicom.frames import frame_note
 from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicom.xml_model import json_to_xml
+from edgerouter.dicomweb.same_header import same_header
 
 LENGTH = struct.Struct("<L")
 MAX_ATTRIBUTE = 4 << 10  # bytes of JSON of an attribute that can be searched for
@@ -64,6 +66,15 @@ class Locate(msgspec.Struct, tag=True):
     where: str
 
 
+class Frames(msgspec.Struct, tag=True):
+    path: bytes
+
+
+class Compare(msgspec.Struct, tag=True):
+    path: bytes
+    row: bytes
+
+
 class ToXml(msgspec.Struct, tag=True):
     row: bytes
 
@@ -84,7 +95,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | ToXml
+Request = Describe | Locate | Frames | Compare | ToXml
 
 
 def answer(request: Request) -> Reply:
@@ -106,6 +117,10 @@ def _result(request: Request) -> object:
         case Locate():
             value = locate_bulk(os.fsdecode(request.path), request.where)
             return value and Place(value.vr, value.pieces, value.inflate_at)
+        case Frames():
+            return frame_note(os.fsdecode(request.path))
+        case Compare():
+            return same_header(describe(os.fsdecode(request.path)).metadata, request.row)
         case ToXml():
             return json_to_xml(request.row)
 

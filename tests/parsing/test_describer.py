@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from edgerouter.dicom.source import Part10Error
-from edgerouter.upstream.folder import describer as module
-from edgerouter.upstream.folder import worker
-from edgerouter.upstream.folder.describer import Describer, Unread
-from edgerouter.upstream.folder.worker import MAX_ATTRIBUTE, Describe, Entry, Reply, ToXml
+from edgerouter.parsing import describer as module
+from edgerouter.parsing import worker
+from edgerouter.parsing.describer import Describer, Unread
+from edgerouter.parsing.worker import MAX_ATTRIBUTE, Describe, Entry, Reply, ToXml
 from tests.upstream.folder.embedded import dicom, picture
 
 BASE = "http://usb-stick.folder.invalid"

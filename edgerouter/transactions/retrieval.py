@@ -1,0 +1,122 @@
+"""One request for something that is kept: what every kind of it has in common.
+
+The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from edgerouter.cache.unit import Held, UnitKey, UnitKind
+from edgerouter.dicomweb.links import LinkMap
+from edgerouter.dicomweb.media import DICOM, Wish
+from edgerouter.dicomweb.resource import Kind, Resource, Transaction
+from edgerouter.http.reply import Reply
+from edgerouter.transactions import answers
+from edgerouter.transactions.asking import outbound_for
+from edgerouter.transactions.fetch import Errand
+from edgerouter.transactions.held import LookUp
+from edgerouter.transactions.hits import Hit, Label
+from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.jobs import FrameJob, Job, unit_fields
+from edgerouter.transactions.keeping import Forwarded, names
+from edgerouter.transactions.mending import Mender, resource_of
+from edgerouter.transactions.provisions import Provisions
+from edgerouter.transactions.sending import HeldPart
+from edgerouter.transactions.upstreams import Upstream
+
+_NOT_SHARED = ("range", "if-range")
+
+
+class Retrieval(Protocol):
+    """What the Retrieve transaction does with a request that the cache has to do with."""
+
+    async def held(self, upstream: str, look_up: LookUp, label: Label) -> Reply | None:
+        """The answer from what is held of this upstream and, to the look-up, fresh; nobody is asked."""
+
+    async def fetched(self, archive: Upstream) -> Reply:
+        """The answer from one upstream, while it arrives; simultaneous requests share the fetch.
+
+        Raises errors.UpstreamError or Overloaded until the first part is here; Unsuitable for what has to
+        be passed on as it comes."""
+
+
+class Request:
+    """The request as retrieves through the cache see it; what goes wrong with the held is noted in it."""
+
+    def __init__(self, provisions: Provisions, inbound: Inbound, wanted: Sequence[Wish]) -> None:
+        self.provisions = provisions
+        self.larder = provisions.larder
+        self.cache = provisions.cache
+        self.inbound = inbound
+        self.wanted = wanted
+        self.names = names(inbound)
+        self.forwarded: dict[str, Forwarded] = {}  # why an upstream has to be asked
+        self.lost: set[UnitKey] = set()  # believed to be held, and not there
+
+    @property
+    def resource(self) -> Resource:
+        return self.inbound.resource
+
+    @property
+    def again(self) -> bool:
+        """Whether a fetch looks first what is held by now: not if that is not wanted, or was not true."""
+        return not self.inbound.bypass and not self.lost
+
+    def trusted(self, unit: Held | None) -> Held | None:
+        """The unit, unless it was found not to be there."""
+        return None if unit is None or unit.key in self.lost else unit
+
+    async def hit(self, units: Sequence[Held], label: Label) -> Reply | None:
+        """The answer of these units, None when the first is not there after all."""
+        hit = Hit(self.inbound, self.wanted, units, self.cache, self.mender(), label)
+        reply = await hit.reply(self.larder.look_up.clock())
+        if reply is None:
+            self.lost.add(units[0].key)
+        return reply
+
+    def part(self, unit: Held, base: str) -> HeldPart:
+        """A held unit as a part, its location below `base`."""
+        return HeldPart(unit, unit_fields(unit, base), self.cache, self.mender())
+
+    def reading(self, errand: Errand) -> AbstractContextManager[None]:
+        """Keeps the study from eviction while it is being read, also between two of its parts."""
+        return self.cache.readers.reading(errand.archive.name, errand.resource.study or "")
+
+    def following(self, errand: Errand) -> answers.Following:
+        """The client's answer from the fill of an errand."""
+        archive, inbound = errand.archive, self.inbound
+        here = archive.url(errand.outbound)
+        links = LinkMap(archive.name, archive.bases, inbound.public, self.provisions.box, here)
+        forwarded = "request" if inbound.bypass else self.forwarded.get(archive.name, "miss")
+        return answers.Following(
+            inbound, self.wanted, links, self.cache.secret, "miss" if self.lost else forwarded
+        )
+
+    def errand(self, archive: Upstream, resource: Resource, wanted: Sequence[Wish] | None = None) -> Errand:
+        """What to ask for: whole, and of instances and frames in an envelope, whose end proves it whole."""
+        wishes = list(self.wanted if wanted is None else wanted)
+        if resource.kind is Kind.DICOM:
+            wishes = [wish for wish in wishes if wish.media == DICOM]
+        if resource.kind in (Kind.DICOM, Kind.FRAMES):
+            wishes = list(dict.fromkeys(replace(wish, multipart=True) for wish in wishes))
+        inbound = replace(self.inbound, resource=resource)
+        if resource.kind is not self.resource.kind:  # asked for on the way to what the client wants
+            inbound = replace(inbound, transaction=Transaction.RETRIEVE, query="")
+        outbound = outbound_for(inbound, archive, wishes, self.provisions.box)
+        outbound = replace(outbound, fields=outbound.fields.without(*_NOT_SHARED))
+        return Errand(archive, outbound, resource, wishes, self.provisions.box)
+
+    def mender(self) -> Mender:
+        """Fetches anew what turns out to be damaged."""
+        return Mender(self.cache.fills, self._mending)
+
+    def _mending(self, key: UnitKey) -> Job | FrameJob:
+        resource = resource_of(key, self.resource)
+        wanted = None
+        if key.kind is UnitKind.INSTANCE and self.resource.kind is not Kind.DICOM:
+            wanted = [Wish(DICOM, key.syntax, multipart=True)]
+        errand = self.errand(self.provisions.archives[key.upstream], resource, wanted)
+        job = FrameJob if key.kind is UnitKind.FRAME else partial(Job, name=key.which)
+        return job(self.larder, errand, again=False)

@@ -39,7 +39,7 @@ from edgerouter.server import Limits, serve
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
-from edgerouter.upstream.profile import PROFILES
+from edgerouter.upstream.profiles import PROFILES
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
 

@@ -4,14 +4,18 @@ What a source could not say is kept beside what the others said: an outcome per 
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.filters import Filter, answerable
+from edgerouter.dicomweb.kept_keys import KeptKeys
 from edgerouter.dicomweb.media import JSON, Wish, parse
-from edgerouter.dicomweb.query import SearchQuery
-from edgerouter.dicomweb.resource import Level, Transaction
+from edgerouter.dicomweb.query import Match, SearchQuery
+from edgerouter.dicomweb.resource import Level, Resource, Transaction
 from edgerouter.dicomweb.rows import Key, Row, RowError, read, with_issuer
 from edgerouter.errors import ProtocolError, Received, Refused, ResponseTimeout, RouterError
 from edgerouter.metrics import ROWS_DROPPED, SEARCH_SOURCES
@@ -19,9 +23,13 @@ from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields
+from edgerouter.transactions.refusals import Refusals, without_fields
 from edgerouter.transactions.spelling import spelling
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.transactions.walking import AT_ONCE, MAX_COLLECTIONS, above, joined, lower, upper, within
+from edgerouter.upstream.health import retry_after
+from edgerouter.upstream.profiles import spell_accept
+from edgerouter.upstream.profiles.question import is_hierarchical, question
 from edgerouter.upstream.seam import Answer, Outbound
 
 PAGE = 5000  # rows asked of a source that sets no limit of its own
@@ -48,6 +56,10 @@ class Source:
     unusable: int = 0
     resting: bool = False
     warnings: list[str] = field(default_factory=list)
+    told: dict[str, None] = field(default_factory=dict)
+    """What its profile has to say of the search, word for word."""
+    unmatched: set[str] = field(default_factory=set)
+    """Keys, by keyword, that it neither matches nor returns."""
 
     @property
     def answered(self) -> bool:
@@ -96,13 +108,22 @@ class Federation:
         self._issuers = issuers
         self._max_bytes = max_bytes
         self._uncapped: dict[tuple[str, Level | None], int] = {}  # rows a source is known to give at once
+        self._refusals = Refusals()
 
     async def ask(
-        self, inbound: Inbound, wanted: SearchQuery, names: Sequence[str], deadline: float
+        self,
+        inbound: Inbound,
+        wanted: SearchQuery,
+        names: Sequence[str],
+        deadline: float,
+        *,
+        demanded: Sequence[Match] = (),
     ) -> list[Source]:
-        """Every upstream's outcome, in the order given, all of them there within `deadline` seconds."""
+        """Every upstream's outcome, in the order given, all of them there within `deadline` seconds.
+
+        Rows that do not have what `demanded` wants are left out, whatever else is asked."""
         matching = Filter(wanted, inbound.resource)
-        wanted = answerable(wanted, inbound.resource)
+        wanted = answerable(wanted, inbound.resource, demanded)
         shares = [
             _Share(
                 Source(name),
@@ -114,6 +135,8 @@ class Federation:
                 deadline,
                 self._max_bytes,
                 self._uncapped,
+                self._refusals,
+                KeptKeys(demanded, demanded=True),
             )
             for name in names
         ]
@@ -138,6 +161,12 @@ class _Share:
     deadline: float
     max_bytes: int
     uncapped: dict[tuple[str, Level | None], int]
+    refusals: Refusals
+    demanded: KeptKeys
+    _count: int = 0
+    _taken: int = 0
+    _collections: int = 0
+    _patient: bool = True
 
     async def run(self) -> None:
         """Fill in the source; a failure is its outcome."""
@@ -155,36 +184,105 @@ class _Share:
                 source.error, source.absent = None, not source.pages
 
     async def _pages(self) -> None:
-        source, size = self.source, self.archive.profile.limit_max or PAGE
-        habit = source.name, self.inbound.resource.level
         seen: set[Key] = set()
-        asked = taken = 0
+        async with aclosing(self._found(self.inbound.resource, self.wanted)) as found:
+            async for rows in found:
+                self.source.rows += filter(self._matches, _unseen(rows, seen))
+
+    async def _found(self, resource: Resource, wanted: SearchQuery) -> AsyncGenerator[list[Row], None]:
+        """The rows of a collection, page by page, as far as the archive can be asked for them, less those
+        that do not match what was not asked."""
+        ways = self.archive.profile.search
+        if not ways.relational and not is_hierarchical(resource):
+            async with aclosing(self._walked(resource, wanted)) as walked:
+                async for rows in walked:
+                    yield rows
+            return
+        asked = question(ways, wanted, resource)
+        kept = KeptKeys(asked.kept, fuzzy=bool(wanted.fuzzymatching))
+        self.source.told |= dict.fromkeys(asked.told)
+        for part in asked.parts:
+            async with aclosing(self._collection(resource, part)) as pages:
+                async for page in pages:
+                    yield [row for row in page if kept(row)]
+        self.source.unmatched |= kept.unseen | set(asked.unmatched)
+
+    async def _walked(self, resource: Resource, wanted: SearchQuery) -> AsyncGenerator[list[Row], None]:
+        """The rows of a relational search, by way of the studies or series they are in."""
+        parents, below = above(resource), lower(wanted, resource)
+        async with aclosing(self._found(parents, upper(wanted, parents))) as found:
+            async for rows in found:
+                for start in range(0, len(rows), AT_ONCE):
+                    self._collections += AT_ONCE
+                    if self._collections > MAX_COLLECTIONS:
+                        self.source.truncated = True
+                        return
+                    some = rows[start : start + AT_ONCE]
+                    for children in await together(self._children(resource, below, row) for row in some):
+                        yield children
+
+    async def _children(self, resource: Resource, wanted: SearchQuery, parent: Row) -> list[Row]:
+        rows: list[Row] = []
+        async with aclosing(self._found(within(resource, parent), wanted)) as found:
+            async for page in found:
+                rows += (joined(row, parent, resource) for row in page)
+        return rows
+
+    async def _collection(self, resource: Resource, wanted: SearchQuery) -> AsyncGenerator[list[Row], None]:
+        ways = self.archive.profile.search
+        source, size = self.source, ways.page_limit(resource.level) or PAGE
+        habit = source.name, resource.level
+        seen: set[Key] = set()
+        asked = pages = 0
         while True:
-            page = await self._page(self.wanted.page(size, asked or None))
+            page = await self._answered(resource, wanted.page(size, asked or None))
             new = list(_unseen(page.rows, seen))
-            source.rows += filter(self._matches, new)
             source.pages += 1
-            asked, taken = asked + page.count, taken + sum(len(row.raw) for row in new)
+            pages += 1
+            asked, self._taken = asked + page.count, self._taken + sum(len(row.raw) for row in new)
+            self._count += len(new)
+            yield new
             if page.ends(size, self.uncapped.get(habit, 0)):
-                at_once = page.count or (asked if source.pages == 2 else 0)
+                at_once = page.count or (asked if pages == 2 else 0)
                 self.uncapped[habit] = max(at_once, self.uncapped.get(habit, 0))
                 return
             # A source that ignores the offset repeats its rows for ever: a page without news is the end.
             if not new:
-                source.truncated = page.more or page.count >= size
+                source.truncated |= page.more or page.count >= size
                 return
-            if len(seen) >= MAX_ROWS or taken >= self.max_bytes:
+            beyond = ways.most_results is not None and asked >= ways.most_results
+            if beyond or self._count >= MAX_ROWS or self._taken >= self.max_bytes:
                 source.truncated = True
                 return
 
+    async def _answered(self, resource: Resource, wanted: SearchQuery) -> Page:
+        """One page, asked for once more where that may help: without the fields that are refused, or, once
+        in a search, after the pause that the archive asks for."""
+        level, fields = resource.level, wanted.includefield
+        if fields and self.refusals.holds(self.source.name, level, fields):
+            wanted, fields = without_fields(wanted), ()
+        try:
+            return await self._page(resource, wanted)
+        except Received as error:
+            if error.status == 400 and (fields or wanted.include_all):
+                page = await self._page(resource, without_fields(wanted))
+                self.refusals.remember(self.source.name, level, fields)
+                return page
+            pause = pause_of(error)
+            if pause is None or pause > self.deadline / 2 or not self._patient:
+                raise
+            self._patient = False
+            await asyncio.sleep(pause)
+            return await self._page(resource, wanted)
+
     def _matches(self, row: Row) -> bool:
-        if self.matching(row):
+        if self.matching(row) and self.demanded(row):
             return True
         ROWS_DROPPED.labels(self.source.name, "unmatched").inc()
         return False
 
-    async def _page(self, wanted: SearchQuery) -> Page:
-        async with self.archive.open(self._outbound(wanted)) as answer:
+    async def _page(self, resource: Resource, wanted: SearchQuery) -> Page:
+        async with self.archive.open(self._outbound(resource, wanted)) as answer:
             check_search(answer, self.source.name)
             lines = answer.fields.all("warning")
             self.source.warnings += [line for line in lines if line not in self.source.warnings]
@@ -196,27 +294,27 @@ class _Share:
             raws = await answered_rows(answer, self.source.name, self.max_bytes)
         rows: list[Row] = []
         for start in range(0, len(raws), _BATCH):
-            rows += self._read(raws[start : start + _BATCH])
+            rows += self._read(raws[start : start + _BATCH], resource)
             await asyncio.sleep(0)
         return Page(rows, len(raws), any(map(_MORE.search, lines)))
 
-    def _outbound(self, wanted: SearchQuery) -> Outbound:
-        profile, resource = self.archive.profile, self.inbound.resource
+    def _outbound(self, resource: Resource, wanted: SearchQuery) -> Outbound:
+        profile = self.archive.profile
         accept = spell_accept(profile, resource.kind, resource.level, ANY_JSON)
         return Outbound(
             "GET",
             Transaction.SEARCH,
             resource.path,
-            query.emit(wanted, spelling(profile, resource.level)),
+            query.emit(wanted, spelling(profile.search, resource.level)),
             request_fields(self.inbound, accept, coded=True).without("range", "if-range"),
         )
 
-    def _read(self, raws: Sequence[bytes]) -> list[Row]:
+    def _read(self, raws: Sequence[bytes], resource: Resource) -> list[Row]:
         rows = []
         for raw in raws:
             try:
                 named = with_issuer(raw, self.issuer) if self.issuer else raw
-                rows.append(read(named, self.inbound.resource, self.source.name))
+                rows.append(read(named, resource, self.source.name))
             except RowError:
                 self.source.unusable += 1
                 ROWS_DROPPED.labels(self.source.name, "unusable").inc()
@@ -228,6 +326,23 @@ def _unseen(rows: Sequence[Row], seen: set[Key]) -> Iterator[Row]:
         if row.key not in seen:
             seen.add(row.key)
             yield row
+
+
+async def together(work: Iterable[Coroutine[Any, Any, list[Row]]]) -> list[list[Row]]:
+    """The outcomes of all, or the first error, and then nothing is left under way."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one, name="search below") for one in work]
+    except ExceptionGroup as failed:
+        error = next((one for one in failed.exceptions if isinstance(one, RouterError)), failed)
+        raise error from None
+    return [task.result() for task in tasks]
+
+
+def pause_of(error: Received) -> float | None:
+    """The seconds that an archive asks to be left alone, None when it does not."""
+    said = next((value for name, value in error.fields if name == "retry-after"), None)
+    return retry_after(said, time.time()) if error.status in (429, 503) else None
 
 
 def check_search(answer: Answer, upstream: str) -> None:

@@ -13,7 +13,7 @@ from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Transaction
 from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import NotFound, Overloaded, ResponseTimeout
+from edgerouter.errors import NotFound, Overloaded, Received, ResponseTimeout
 from edgerouter.http.reply import Reply
 from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
 from edgerouter.routing.router import Route
@@ -29,6 +29,7 @@ from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
 from edgerouter.transactions.upstreams import Upstream
+from edgerouter.upstream.profiles.question import question
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,13 @@ class Search:
         xml = wanted[0].media == XML
         # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
         doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
-        if len(able) == 1 and not doubted:
-            return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
+        if len(able) == 1 and not doubted and _can_answer(self._archives[able[0]], inbound, asked, xml=xml):
+            try:
+                return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
+            except Received as error:
+                if error.status != 400 or not (asked.includefield or asked.include_all):
+                    raise
+                # It may refuse a field: then it is asked again without, and remembered for it.
         began = self._snapshots.clock()
         snapshot = await self._snapshot(inbound, asked, able, route)
         offset = asked.offset or 0
@@ -193,6 +199,14 @@ class Search:
             else match.body
             for match in matches
         ]
+
+
+def _can_answer(archive: Upstream, inbound: Inbound, asked: SearchQuery, *, xml: bool) -> bool:
+    """Whether the archive's own answer is the answer: it can be asked all of it, in pages, in that form."""
+    profile = archive.profile
+    if profile.documents == ("json" if xml else "xml"):
+        return False
+    return question(profile.search, asked, inbound.resource).faithful
 
 
 def _rested(name: str) -> Source:

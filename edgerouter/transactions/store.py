@@ -17,7 +17,7 @@ from edgerouter.transactions.bodies import PIECE, decoded, faults_of, whole
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields, response_fields
 from edgerouter.transactions.upload import Upload, upload_type
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Answer, Archive, Outbound
 
 MAX_ANSWER = 32 << 20  # bytes; a Store Instances Response Module for 20,000 instances has about 8 MB

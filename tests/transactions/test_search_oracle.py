@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerouter.errors import ResponseTimeout, RouterError
-from edgerouter.upstream.profile import Profile
+from edgerouter.upstream.profiles import Profile, Searching, everywhere
 from tests.support.hospital import Hospital, Study, attribute, value
 from tests.transactions.ask import Got, House
 from tests.transactions.hospitals import dated
@@ -95,7 +95,11 @@ async def test_any_page_size_over_any_sources_gives_each_study_once_in_one_order
         Hospital(f"s{place}", found, **habits) for place, (found, habits) in enumerate(given_sources)
     ]
     # One that ignores offsets cannot be read beyond its first page: give it room for all.
-    paged = Profile("paged", limit_max=3) if all(one.takes_offset for one in hospitals) else Profile("large")
+    paged = (
+        Profile("paged", Searching(page_limits=everywhere(3)))
+        if all(one.takes_offset for one in hospitals)
+        else Profile("large")
+    )
     house = House.over(*hospitals, profile=paged)
     well = [hospital for hospital in hospitals if hospital.trouble is None]
     whole = expected(well, patient)

@@ -4,7 +4,7 @@ import pytest
 
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Level
-from edgerouter.upstream.profile import DCM4CHEE, ORTHANC, PROFILES, STANDARD, Profile, spell_accept
+from edgerouter.upstream.profiles import DCM4CHEE, ORTHANC, PROFILES, STANDARD, Profile, spell_accept
 
 JSON = Wish("application/dicom+json")
 XML_PARTS = Wish("application/dicom+xml", multipart=True)

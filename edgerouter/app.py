@@ -40,6 +40,7 @@ from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
 from edgerouter.upstream.profiles import PROFILES
+from edgerouter.upstream.profiles.quirks import with_quirks
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
 
@@ -64,7 +65,7 @@ def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
     times = upstream.timeouts
     return HttpArchive(
         name,
-        PROFILES[upstream.profile],
+        with_quirks(PROFILES[upstream.profile], upstream.quirks.model_dump(exclude_none=True)),
         bases,
         aliases=upstream.aliases,
         credentials=credentials,

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from edgerouter.cli.common import GOOD, REFUSED, add_config, load_or_report
 from edgerouter.config import Config
+from edgerouter.config.attributes import dataset_attribute
 from edgerouter.config.problems import Mistake
 from edgerouter.config.rehearsal import at_site
-from edgerouter.config.rules import dataset_attribute
 from edgerouter.config.values import moment
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import RequestError

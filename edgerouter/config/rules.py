@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic.types import StringConstraints
 
-from edgerouter.config.problems import Mistake, did_you_mean, shown
+from edgerouter.config.attributes import Attribute, DatasetAttribute
+from edgerouter.config.problems import Mistake, shown
 from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
 from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.errors import RequestError
-from edgerouter.routing.attributes import attribute, keywords, unreadable
 from edgerouter.routing.conditions import (
     Condition,
     OnClient,
@@ -51,23 +51,6 @@ KindWord = Literal[
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-def _attribute(value: object) -> str:
-    text = str(value)
-    name = attribute(text)
-    if name is None:
-        fix = did_you_mean(text, keywords()) or "write a keyword of PS3.6 or eight hex digits"
-        raise Mistake(f"unknown attribute {shown(text)}", fix)
-    return name
-
-
-def dataset_attribute(value: object) -> str:
-    """The name of an attribute that rules can look at in an instance; raises Mistake."""
-    name = _attribute(value)
-    if why := unreadable(name):
-        raise Mistake(f"{shown(str(value))} {why}", "name one at the top of the dataset: Modality")
-    return name
-
-
 def _status(value: object) -> int:
     text = str(value)
     if text not in map(str, STATUSES):
@@ -94,8 +77,6 @@ def _field_name(value: object) -> str:
     return text.lower()
 
 
-Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema({"type": "string"})]
-DatasetAttribute = Annotated[str, PlainValidator(dataset_attribute), WithJsonSchema({"type": "string"})]
 Status = Annotated[int, PlainValidator(_status), WithJsonSchema({"enum": list(STATUSES)})]
 RequestText = Annotated[Asked, PlainValidator(_request), WithJsonSchema({"type": "string"})]
 FieldName = Annotated[str, PlainValidator(_field_name), WithJsonSchema({"type": "string"})]

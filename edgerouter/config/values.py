@@ -22,6 +22,7 @@ _BYTES = {"B": 1} | {
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([A-Za-z]*)\Z")
 _WINDOW = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})\Z")
 _DAY_AND_TIME = re.compile(rf"({'|'.join(DAYS)}) ([0-9]{{2}}:[0-9]{{2}})\Z")
+_TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 A_MONDAY = datetime(2024, 1, 1)
 _NAME = "[a-z0-9][a-z0-9-]{0,62}"
 
@@ -167,6 +168,19 @@ SizeOrNone = Annotated[
     PlainValidator(size_or_none),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ ?([KMGT]i?)?B$", "examples": ["20 GB", "0 B"]}),
 ]
+
+
+def yes_or_no(value: object) -> bool:
+    """Truth as YAML 1.1 and 1.2 spell it."""
+    if isinstance(value, bool):
+        return value
+    text = _text(value)
+    if text.lower() not in _TRUTHS:
+        raise Mistake(f"{shown(text)} is neither yes nor no", "write yes or no")
+    return _TRUTHS[text.lower()]
+
+
+YesOrNo = Annotated[bool, PlainValidator(yes_or_no), WithJsonSchema({"type": "boolean"})]
 Count = Annotated[
     int,
     PlainValidator(partial(whole, low=1, high=100_000)),

@@ -110,6 +110,12 @@ class Federation:
         self._uncapped: dict[tuple[str, Level | None], int] = {}  # rows a source is known to give at once
         self._refusals = Refusals()
 
+    def refused(self, name: str, wanted: SearchQuery, resource: Resource) -> bool:
+        """Whether this upstream is known to refuse the fields that it would be asked for."""
+        ways = self._archives[name].profile.search
+        fields = question(ways, answerable(wanted, resource), resource).parts[0].includefield
+        return bool(fields) and self._refusals.holds(name, resource.level, fields)
+
     async def ask(
         self,
         inbound: Inbound,

@@ -74,7 +74,8 @@ class Search:
         xml = wanted[0].media == XML
         # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
         doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
-        if len(able) == 1 and not doubted and _can_answer(self._archives[able[0]], inbound, asked, xml=xml):
+        doubted |= not _can_answer(self._archives[able[0]], inbound, asked, xml=xml)
+        if len(able) == 1 and not doubted and not self._federation.refused(able[0], asked, inbound.resource):
             try:
                 return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
             except Received as error:

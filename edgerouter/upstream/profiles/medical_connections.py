@@ -7,7 +7,7 @@ Documented, by its own page:
 - a Store takes uncompressed transfer syntaxes, and answers 200, 202, 409 or 415, in XML or JSON.
 
 Nothing is documented of limits, lists, wildcards or Accept. So it is asked as plainly as can be: one media
-range, everything in parts, fields one by one, a limit with every offset.
+range, everything in parts, single values, fields one by one, a limit with every offset.
 """
 
 from edgerouter.upstream.profiles.profile import Profile
@@ -15,7 +15,13 @@ from edgerouter.upstream.profiles.searching import Searching
 
 MEDICAL_CONNECTIONS = Profile(
     "medical-connections",
-    search=Searching(includefield="repeat", offset_needs_limit=True, combined_times=False, time_zones=False),
+    search=Searching(
+        separator=None,
+        includefield="repeat",
+        offset_needs_limit=True,
+        combined_times=False,
+        time_zones=False,
+    ),
     accept_lists=False,
     single_part=False,
     single_part_store=False,

@@ -20,6 +20,7 @@ def with_quirks(profile: Profile, quirks: Mapping[str, Any]) -> Profile:
         search[name] = frozenset(map(_tag, search[name]))
     if (limit := said.pop("page_limit", None)) is not None:
         search["page_limits"] = everywhere(limit)
+        search.setdefault("tells_of_more", False)  # one that cuts pages need not say so
     if (separator := said.pop("lists", None)) is not None:
         search["separator"] = None if separator == "no" else separator
     if (fuzzy := said.pop("fuzzymatching", None)) is not None:

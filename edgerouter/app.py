@@ -43,6 +43,7 @@ from edgerouter.upstream.profiles import PROFILES
 from edgerouter.upstream.profiles.quirks import with_quirks
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
+from edgerouter.upstream.translating import TranslatingArchive
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +64,11 @@ def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
     )
     tls = upstream.tls
     times = upstream.timeouts
-    return HttpArchive(
+    profile = with_quirks(PROFILES[upstream.profile], upstream.quirks.model_dump(exclude_none=True))
+    kind = HttpArchive if profile.documents == "both" else TranslatingArchive
+    return kind(
         name,
-        with_quirks(PROFILES[upstream.profile], upstream.quirks.model_dump(exclude_none=True)),
+        profile,
         bases,
         aliases=upstream.aliases,
         credentials=credentials,

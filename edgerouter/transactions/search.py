@@ -74,7 +74,8 @@ class Search:
         xml = wanted[0].media == XML
         # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
         doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
-        doubted |= not _can_answer(self._archives[able[0]], inbound, asked, xml=xml)
+        ways = self._archives[able[0]].profile.search
+        doubted |= not question(ways, asked, inbound.resource).faithful
         if len(able) == 1 and not doubted and not self._federation.refused(able[0], asked, inbound.resource):
             try:
                 return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
@@ -200,14 +201,6 @@ class Search:
             else match.body
             for match in matches
         ]
-
-
-def _can_answer(archive: Upstream, inbound: Inbound, asked: SearchQuery, *, xml: bool) -> bool:
-    """Whether the archive's own answer is the answer: it can be asked all of it, in pages, in that form."""
-    profile = archive.profile
-    if profile.documents == ("json" if xml else "xml"):
-        return False
-    return question(profile.search, asked, inbound.resource).faithful
 
 
 def _rested(name: str) -> Source:

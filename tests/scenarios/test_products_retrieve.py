@@ -21,7 +21,7 @@ FRAME = "/studies/1.1/series/1.1.1/instances/1.1.1.1/frames/1"
         "multipart/related; type=application/octet-stream; transfer-syntax=*",
         'multipart/related; type="application/octet-stream"; transfer-syntax="*"',
         "application/octet-stream; transfer-syntax=*",
-        "multipart/related;type=image/jphc, multipart/related;type=application/octet-stream;transfer-syntax=*",
+        "multipart/related;type=image/jls, multipart/related;type=application/octet-stream;transfer-syntax=*",
         '*/*, multipart/related; type="image/jp2"; q=0.5',
     ],
 )

@@ -13,7 +13,17 @@ import msgspec
 import edgerouter
 from edgerouter.dicom.source import Part10Error
 from edgerouter.upstream.folder.threads import Threads
-from edgerouter.upstream.folder.worker import LENGTH, Describe, Entry, Locate, Place, Reply, Request, ToXml
+from edgerouter.upstream.folder.worker import (
+    LENGTH,
+    Describe,
+    Entry,
+    Locate,
+    Place,
+    Reply,
+    Request,
+    ToJson,
+    ToXml,
+)
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
 _START = 60.0  # seconds
@@ -49,6 +59,10 @@ class Describer:
     async def to_xml(self, row: bytes) -> bytes:
         """A DICOM JSON object as a Native DICOM Model document."""
         return await self._ask(ToXml(row), bytes)
+
+    async def to_json(self, documents: list[bytes]) -> list[bytes]:
+        """Native DICOM Model documents as DICOM JSON objects."""
+        return await self._ask(ToJson(documents), list[bytes])
 
     async def aclose(self) -> None:
         """End the process, whatever it does."""

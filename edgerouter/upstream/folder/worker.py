@@ -18,6 +18,7 @@ from edgerouter.dicom.dictionary import hex_tag
 from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicom.xml_model import json_to_xml
+from edgerouter.dicomweb.native_json import xml_to_json
 
 LENGTH = struct.Struct("<L")
 MAX_ATTRIBUTE = 4 << 10  # bytes of JSON of an attribute that can be searched for
@@ -68,6 +69,10 @@ class ToXml(msgspec.Struct, tag=True):
     row: bytes
 
 
+class ToJson(msgspec.Struct, tag=True):
+    documents: list[bytes]
+
+
 class Place(msgspec.Struct, array_like=True, frozen=True):
     """describe.BulkValue."""
 
@@ -84,7 +89,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | ToXml
+Request = Describe | Locate | ToXml | ToJson
 
 
 def answer(request: Request) -> Reply:
@@ -108,6 +113,8 @@ def _result(request: Request) -> object:
             return value and Place(value.vr, value.pieces, value.inflate_at)
         case ToXml():
             return json_to_xml(request.row)
+        case ToJson():
+            return [xml_to_json(document) for document in request.documents]
 
 
 def _entry(path: str, bulk_base: str) -> Entry:

@@ -37,8 +37,8 @@ def test_every_quirk_is_a_fact_of_a_profile() -> None:
     search = changed.search
     assert {level: search.page_limit(level) for level in Level} == dict.fromkeys(Level, 500)
     assert (search.most_results, search.tells_of_more) == (900, True)
-    assert search.keys == {"00100020", "00080020"}
-    assert search.ranges == {"00080020"}
+    assert search.keys == frozenset({"00100020", "00080020"})
+    assert search.ranges == frozenset({"00080020"})
     assert (search.separator, search.includefield) == (None, "repeat")
     assert "fuzzymatching" not in search.parameters
     assert not any((search.wildcards, search.empty_keys, search.relational))

@@ -8,6 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic.types import StringConstraints
 
 from edgerouter.config.attributes import Attribute, DatasetAttribute
+from edgerouter.config.guards import Guards
 from edgerouter.config.problems import Mistake, shown
 from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
 from edgerouter.config.values import AddressText, Duration, MomentText, Name, NetworkText, WindowText
@@ -59,6 +60,12 @@ def _status(value: object) -> int:
     return int(text)
 
 
+def _refusal(value: object) -> int:
+    if str(value) not in ("400", "413"):
+        raise Mistake(f"{shown(str(value))} is no status of a guard", "choose of 400, 413")
+    return int(str(value))
+
+
 def _request(value: object) -> Asked:
     method, _, target = str(value).partition(" ")
     if not method.isupper() or not target.startswith("/"):
@@ -78,6 +85,7 @@ def _field_name(value: object) -> str:
 
 
 Status = Annotated[int, PlainValidator(_status), WithJsonSchema({"enum": list(STATUSES)})]
+Refusal = Annotated[int, PlainValidator(_refusal), WithJsonSchema({"enum": [400, 413]})]
 RequestText = Annotated[Asked, PlainValidator(_request), WithJsonSchema({"type": "string"})]
 FieldName = Annotated[str, PlainValidator(_field_name), WithJsonSchema({"type": "string"})]
 # Editors read 123 as a number; to us every value is the text that stands there.
@@ -138,8 +146,8 @@ class Match(Section):
         return tuple(OnDataset.of(name, values) for name, values in self.dataset.items())
 
 
-class RouteTo(Section):
-    """Where a matching request goes."""
+class RouteTo(Guards):
+    """Where a matching request goes, and what its searches must be like."""
 
     later = frozenset({"store", "promote", "max_stale"})
 
@@ -151,7 +159,7 @@ class RouteTo(Section):
     """Search: whether an upstream without an answer is named in a warning, or fails the search."""
 
     def compile(self, rule: str) -> Route:
-        return Route(self.upstreams, rule, self.deadline, self.partial == "fail")
+        return Route(self.upstreams, rule, self.deadline, self.partial == "fail", guard=self.guard())
 
 
 class Deny(Section):
@@ -176,6 +184,13 @@ class RuleConfig(Section):
             raise Mistake(f"{DEFAULT} is what no rule at all is called", "choose another name")
         if (self.route is None) is (self.deny is None):
             raise Mistake("needs exactly one of route and deny", "keep one consequence")
+        if self.route and self.route.guards:
+            if self.match.transaction != ("search",):
+                # Elsewhere such a route would let everything through: a guard that is none.
+                what = f"route.{self.route.guards[0]} is of searches only"
+                raise Mistake(what, "write transaction: search in its match")
+            if why := self.route.misplaced(self.match.level):
+                raise Mistake(f"route: {why}", "say by match.level what is searched")
         return self
 
     def compile(self, zone: tzinfo | None) -> Rule:
@@ -195,11 +210,15 @@ class Expect(Section):
     """The rule that decides, or `default`."""
     upstreams: AnyOf[UpstreamRef] = ()
     denied: Status | None = None
+    refused: Refusal | None = None
+    """The status by which the guards of the rule refuse a search."""
+    query: dict[Attribute, Pattern] = Field(default_factory=dict)
+    """Keys, and their values, with which a search goes on."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.rule or self.upstreams or self.denied):
-            raise Mistake("expects nothing", "write rule, upstreams or denied")
+        if not (self.rule or self.upstreams or self.denied or self.refused or self.query):
+            raise Mistake("expects nothing", "write rule, upstreams, denied, refused or query")
         return self
 
 

@@ -7,13 +7,15 @@ from itertools import takewhile
 from edgerouter.errors import Denied
 from edgerouter.routing.conditions import Condition, OnDataset
 from edgerouter.routing.facts import Dataset, Facts
+from edgerouter.routing.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """The decision for one request: which upstreams may be asked; `rule` is None for the default.
 
-    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does. With
+    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does; `guard`
+    is what a search must be like. With
     `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of them
     may go to."""
 
@@ -22,6 +24,7 @@ class Route:
     deadline: float = 10.0
     strict: bool = False
     sorting: "Sorting | None" = None
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

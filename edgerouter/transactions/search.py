@@ -16,10 +16,12 @@ from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import NotFound, Overloaded, Received, ResponseTimeout
 from edgerouter.http.reply import Reply
 from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
+from edgerouter.routing.guard import Guard, Guarded
 from edgerouter.routing.router import Route
 from edgerouter.transactions import outcomes
 from edgerouter.transactions.asking import wishes_of
 from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.guarding import asking, past_gates
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
@@ -70,12 +72,17 @@ class Search:
             raise NotFound("No upstream of this route can be searched.")
         wanted = wishes_of(inbound)
         asked = query.parse(inbound.query)
+        guard = route.guard or Guard()
+        guarded = guard.let_through(asked, inbound.resource)
+        if guarded.asked != asked:
+            inbound, asked = asking(inbound, guarded.asked), guarded.asked
         matching = Filter(asked, inbound.resource)
         xml = wanted[0].media == XML
         # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
         doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
         ways = self._archives[able[0]].profile.search
         doubted |= not question(ways, asked, inbound.resource).faithful
+        doubted |= bool(guarded.demanded or guarded.gates or guard.max_results)
         if len(able) == 1 and not doubted and not self._federation.refused(able[0], asked, inbound.resource):
             try:
                 return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
@@ -84,14 +91,17 @@ class Search:
                     raise
                 # It may refuse a field: then it is asked again without, and remembered for it.
         began = self._snapshots.clock()
-        snapshot = await self._snapshot(inbound, asked, able, route)
-        offset = asked.offset or 0
-        end = len(snapshot.rows) if asked.limit is None else offset + asked.limit
-        rows = await self._rows(inbound, snapshot, range(offset, min(end, len(snapshot.rows))))
-        remaining = max(0, len(snapshot.rows) - offset - len(rows))
+        snapshot = await self._snapshot(inbound, guarded, able, route)
+        offset, total = asked.offset or 0, guard.most(len(snapshot.rows))
+        end = total if asked.limit is None else offset + asked.limit
+        rows = await self._rows(inbound, snapshot, range(offset, min(end, total)))
+        remaining = max(0, total - offset - len(rows))
         fields = head(inbound, snapshot, remaining).set(
             "cache-status", HIT if snapshot.taken < began else UNCACHED
         )
+        if total < len(snapshot.rows):
+            text = f"A rule cuts the results at {total}; narrow the search"
+            fields = fields.add("warning", f"299 {inbound.public}: {text}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
     async def _passed(
@@ -120,22 +130,25 @@ class Search:
             logger.warning("upstream %s ignores a match key: its searches are read whole from now on", name)
 
     async def _snapshot(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
+        self, inbound: Inbound, guarded: Guarded, names: Sequence[str], route: Route
     ) -> Snapshot:
         """Pages of one client are slices of one list, however many ask at once and whatever changes."""
+        asked = guarded.asked
         offset = asked.offset or 0
-        question = (inbound.resource, asked.page(None, None), tuple(names), route.strict)
-        key = (*question, inbound.public, inbound.client)
+        about = (inbound.resource, asked.page(None, None), guarded.demanded, guarded.gates)
+        key = (*about, tuple(names), route.strict, inbound.public, inbound.client)
         kept = None if inbound.bypass and not offset else self._snapshots.get(key, offset)
         if kept is not None:
             return kept
-        work = partial(self._taken, key, inbound, asked, names, route)
+        work = partial(self._taken, key, inbound, guarded, names, route)
         return await (work() if inbound.bypass else self._taking(key, work))
 
     async def _taken(
-        self, key: Hashable, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
+        self, key: Hashable, inbound: Inbound, guarded: Guarded, names: Sequence[str], route: Route
     ) -> Snapshot:
-        sources = await self._sources(inbound, asked, names, route)
+        asked = guarded.asked
+        names, unsure = await past_gates(self._federation, inbound, guarded.gates, names, route)
+        sources = await self._sources(inbound, guarded, names, route) + unsure
         if failure := outcomes.failure(sources, strict=route.strict):
             raise failure
         merger = Merger(inbound.resource.level or Level.STUDY, inbound.public, tuple(names))
@@ -155,7 +168,7 @@ class Search:
         return snapshot
 
     async def _sources(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
+        self, inbound: Inbound, guarded: Guarded, names: Sequence[str], route: Route
     ) -> list[Source]:
         """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
         unless every one is wanted, or no other answered and there is time left."""
@@ -163,10 +176,11 @@ class Search:
         until = clock() + route.deadline
         resting = [name for name in names if not (route.strict or self._archives[name].healthy)]
         awake = [name for name in names if name not in resting]
-        sources = await self._federation.ask(inbound, asked, awake, route.deadline)
+        asked = partial(self._federation.ask, inbound, guarded.asked, demanded=guarded.demanded)
+        sources = await asked(awake, route.deadline)
         left = until - clock()
         if left > route.deadline * _LATE and not any(source.answered for source in sources):
-            sources += await self._federation.ask(inbound, asked, resting, left)
+            sources += await asked(resting, left)
         else:
             sources += map(_rested, resting)
         return sorted(sources, key=lambda source: names.index(source.name))

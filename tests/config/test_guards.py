@@ -24,11 +24,10 @@ def guard(folder: Path, route: str, match: str = "{transaction: search}") -> Gua
 
 
 def test_guards_are_compiled(tmp_path: Path) -> None:
-    route = (
-        'require: ["PatientID|AccessionNumber", StudyDate], max_days: 31, max_results: 500, too_many: refuse'
-    )
-    found = guard(tmp_path, f"{route}, add: {{ModalitiesInStudy: [CT, MR]}}, rewrite: {{PatientName: '{{}}*'}}",
-                  "{transaction: search, level: study}")  # fmt: skip
+    route = "require: ['PatientID|AccessionNumber', StudyDate], max_days: 31, max_results: 500"
+    changed = "add: {ModalitiesInStudy: [CT, MR]}, rewrite: {PatientName: '{}*'}"
+    match = "{transaction: search, level: study}"
+    found = guard(tmp_path, f"{route}, too_many: refuse, {changed}", match)
 
     assert found is not None
     assert found.require == (("00100020", "00080050"), ("00080020",))

@@ -10,8 +10,10 @@ Measured on 1.10.1 with plugin 1.7 (Debian 12):
   `application/dicom+xml`, which a search then answers as multipart; anything else is answered with JSON.
 - bulk data: `multipart/related; type="application/octet-stream"` or nothing, and no Range.
 - rendered: `image/jpeg` or `image/png`, one of them, no `image/*`; no thumbnails, no zip, no `/pixeldata`.
-- searches: an offset without a limit is ignored; lists of values by a literal comma only; a date range and a
-  time range are matched one by one; TimezoneOffsetFromUTC is ignored; without a match `[]`.
+- searches: an offset without a limit is ignored; lists of values by a comma, `%2C` too, of fields by a
+  literal comma only, and a backslash matches nothing; a date range and a time range are matched one by one;
+  TimezoneOffsetFromUTC is a key that no study has, ModalitiesInStudy one that no series and no instance has;
+  fuzzymatching is accepted, ignored and not told of; without a match `[]`.
 - it gzips pixels, too, for whoever accepts gzip; HEAD and OPTIONS are 404; a Store is multipart or 415;
   kept connections end after one second; WADO-URI wants `contentType=application/dicom` unencoded.
 
@@ -26,10 +28,14 @@ from edgerouter.dicomweb.resource import Level
 from edgerouter.upstream.profiles.profile import Profile
 from edgerouter.upstream.profiles.searching import Searching
 
+_MODALITIES = frozenset({"00080061"})
+
 ORTHANC = Profile(
     "orthanc",
     search=Searching(
         slow_fields=MappingProxyType({Level.STUDY: frozenset({"00080060"})}),
+        lost_keys=MappingProxyType({Level.SERIES: _MODALITIES, Level.INSTANCE: _MODALITIES}),
+        parameters=frozenset(),
         offset_needs_limit=True,
         combined_times=False,
         time_zones=False,

@@ -156,6 +156,8 @@ def _takes_universal(ways: Searching, match: Match) -> bool:
 
 def _takes(ways: Searching, resource: Resource, match: Match) -> bool:
     attribute = match.attribute
+    if attribute.tag in ways.lost_keys.get(resource.level or Level.STUDY, ()):
+        return False
     if ways.keys is not None:
         if len(attribute.path) > 1 or attribute.tag not in ways.keys:
             return False

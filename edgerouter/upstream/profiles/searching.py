@@ -27,6 +27,8 @@ class Searching:
     keys: frozenset[str] | None = None
     """The match keys that it knows, each at the levels that have it; None for whatever may come. Others are
     not sent: they are matched here."""
+    lost_keys: Mapping[Level, frozenset[str]] = field(default_factory=nothing)
+    """Keys that it takes at a level, and then finds nothing."""
     ranges: frozenset[str] | None = None
     """The keys that it matches by range; None for every date and time."""
     wildcards: bool = True

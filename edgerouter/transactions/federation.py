@@ -219,11 +219,11 @@ class _Share:
         async with aclosing(self._found(parents, upper(wanted, parents))) as found:
             async for rows in found:
                 for start in range(0, len(rows), AT_ONCE):
-                    self._collections += AT_ONCE
+                    some = rows[start : start + AT_ONCE]
+                    self._collections += len(some)
                     if self._collections > MAX_COLLECTIONS:
                         self.source.truncated = True
                         return
-                    some = rows[start : start + AT_ONCE]
                     for children in await together(self._children(resource, below, row) for row in some):
                         yield children
 

@@ -18,6 +18,7 @@ _STUDY = tags(
     "PatientBirthDate",
     "StudyInstanceUID",
 )
+_SERIES = tags("SeriesInstanceUID", "Modality", "ManufacturerModelName")
 FRAMES = (
     'multipart/related; type="application/octet-stream"; transfer-syntax=*',
     'multipart/related; type="application/octet-stream"',
@@ -42,6 +43,14 @@ class Azure(Product):
         "instances": tags("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"),
     }
     stored: ClassVar[Mapping[str, object]] = {}
+
+    def known_at(self, parts: list[str]) -> frozenset[str]:
+        """As its table of searchable attributes has it."""
+        study, series = _STUDY | tags("ModalitiesInStudy"), _SERIES
+        own = {"studies": frozenset[str](), "series": series, "instances": series | tags("SOPInstanceUID")}
+        if len(parts) == 1:
+            return study | own[parts[0]]
+        return tags("SOPInstanceUID") if len(parts) == 5 else own[parts[-1]]
 
     def check_accept(self, request: Seen, parts: list[str]) -> None:
         if request.get("accept") != JSON:

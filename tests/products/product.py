@@ -101,6 +101,9 @@ class Product:
         collection = parts[-1]
         self.check_path(parts)
         keys, parameters = self.read(query)
+        for tag, _ in keys:
+            if tag not in self.known_at(parts):
+                raise Refusal(f"key {tag} for {'/'.join(parts)}")
         limit, offset = self.page(collection, parameters)
         rows = [row for row in self.rows(parts) if self.matches(row, keys)]
         page = rows[offset : offset + limit] if limit is not None else rows[offset:]
@@ -128,6 +131,12 @@ class Product:
                 self.check_value(name, tag, text)
                 keys.append((tag, text))
         return keys, parameters
+
+    def known_at(self, parts: list[str]) -> frozenset[str]:
+        """The keys that may be sent to a collection."""
+        return (
+            self.known if self.known is not None else frozenset(KEYWORDS.values()) | self.returned(parts[-1])
+        )
 
     def check_value(self, name: str, tag: str, text: str) -> None:
         """Raise Refusal for a value that the product does not take."""

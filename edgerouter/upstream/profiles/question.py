@@ -119,6 +119,9 @@ def _place(ways: Searching, asked: SearchQuery, resource: Resource, match: Match
         (keys.sent if ways.time_zones else keys.kept).append(match)
     elif any(_needs(ways, asked, match)):
         keys.left.append(match)  # the client is told of the parameter
+    elif ways.keys is not None and not has(level, attribute.path[0]):
+        if not _universal(match):
+            keys.unmatched.append(attribute.keyword)  # of a level below: no row has it
     elif _universal(match):
         if _takes_universal(ways, match):
             keys.sent.append(match)
@@ -128,8 +131,6 @@ def _place(ways: Searching, asked: SearchQuery, resource: Resource, match: Match
         keys.sent.append(match)
     elif attribute.path == (attribute.tag,) and attribute.tag in names(level):
         keys.left.append(match)  # rows are named by these UIDs, and matched by their names
-    elif ways.keys is not None and not has(level, attribute.path[0]):
-        keys.unmatched.append(attribute.keyword)  # of a level below: no row has it
     else:
         keys.kept.append(match)
 

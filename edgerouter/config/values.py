@@ -22,7 +22,6 @@ _BYTES = {"B": 1} | {
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([A-Za-z]*)\Z")
 _WINDOW = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})\Z")
 _DAY_AND_TIME = re.compile(rf"({'|'.join(DAYS)}) ([0-9]{{2}}:[0-9]{{2}})\Z")
-_TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 A_MONDAY = datetime(2024, 1, 1)
 _NAME = "[a-z0-9][a-z0-9-]{0,62}"
 
@@ -171,16 +170,15 @@ SizeOrNone = Annotated[
 
 
 def yes_or_no(value: object) -> bool:
-    """Truth as YAML 1.1 and 1.2 spell it."""
-    if isinstance(value, bool):
-        return value
-    text = _text(value)
-    if text.lower() not in _TRUTHS:
-        raise Mistake(f"{shown(text)} is neither yes nor no", "write yes or no")
-    return _TRUTHS[text.lower()]
+    """`yes` and `no`, or `true` and `false`."""
+    words = {"yes": True, "true": True, "no": False, "false": False}
+    found = value if isinstance(value, bool) else words.get(_text(value))
+    if found is None:
+        raise Mistake(f"{shown(str(value))} is neither yes nor no", "write yes or no")
+    return found
 
 
-YesOrNo = Annotated[bool, PlainValidator(yes_or_no), WithJsonSchema({"type": "boolean"})]
+YesNo = Annotated[bool, PlainValidator(yes_or_no), WithJsonSchema({"enum": ["yes", "no", True, False]})]
 Count = Annotated[
     int,
     PlainValidator(partial(whole, low=1, high=100_000)),

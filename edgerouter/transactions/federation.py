@@ -4,11 +4,9 @@ What a source could not say is kept beside what the others said: an outcome per 
 
 import asyncio
 import re
-import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.filters import Filter, answerable
@@ -23,13 +21,21 @@ from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields
-from edgerouter.transactions.refusals import Refusals, without_fields
+from edgerouter.transactions.refusals import Refusals, pause_of, without_fields
 from edgerouter.transactions.spelling import spelling
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.transactions.walking import AT_ONCE, MAX_COLLECTIONS, above, joined, lower, upper, within
-from edgerouter.upstream.health import retry_after
+from edgerouter.transactions.walking import (
+    AT_ONCE,
+    MAX_COLLECTIONS,
+    above,
+    joined,
+    lower,
+    together,
+    upper,
+    within,
+)
 from edgerouter.upstream.profiles import spell_accept
-from edgerouter.upstream.profiles.question import is_hierarchical, question
+from edgerouter.upstream.profiles.wording import is_hierarchical, worded
 from edgerouter.upstream.seam import Answer, Outbound
 
 PAGE = 5000  # rows asked of a source that sets no limit of its own
@@ -113,7 +119,7 @@ class Federation:
     def refused(self, name: str, wanted: SearchQuery, resource: Resource) -> bool:
         """Whether this upstream is known to refuse the fields that it would be asked for."""
         ways = self._archives[name].profile.search
-        fields = question(ways, answerable(wanted, resource), resource).parts[0].includefield
+        fields = worded(ways, answerable(wanted, resource), resource).parts[0].includefield
         return bool(fields) and self._refusals.holds(name, resource.level, fields)
 
     async def ask(
@@ -204,7 +210,7 @@ class _Share:
                 async for rows in walked:
                     yield rows
             return
-        asked = question(ways, wanted, resource)
+        asked = worded(ways, wanted, resource)
         kept = KeptKeys(asked.kept, fuzzy=bool(wanted.fuzzymatching))
         self.source.told |= dict.fromkeys(asked.told)
         for part in asked.parts:
@@ -332,23 +338,6 @@ def _unseen(rows: Sequence[Row], seen: set[Key]) -> Iterator[Row]:
         if row.key not in seen:
             seen.add(row.key)
             yield row
-
-
-async def together(work: Iterable[Coroutine[Any, Any, list[Row]]]) -> list[list[Row]]:
-    """The outcomes of all, or the first error, and then nothing is left under way."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one, name="search below") for one in work]
-    except ExceptionGroup as failed:
-        error = next((one for one in failed.exceptions if isinstance(one, RouterError)), failed)
-        raise error from None
-    return [task.result() for task in tasks]
-
-
-def pause_of(error: Received) -> float | None:
-    """The seconds that an archive asks to be left alone, None when it does not."""
-    said = next((value for name, value in error.fields if name == "retry-after"), None)
-    return retry_after(said, time.time()) if error.status in (429, 503) else None
 
 
 def check_search(answer: Answer, upstream: str) -> None:

@@ -1,4 +1,5 @@
-"""Fields that an archive refused to return: asked for once, answered 400, and then not asked for a while."""
+"""What an archive refuses for now: fields that it does not know, asked for once, answered 400 and then left out
+for a while; and to be asked at all, for as long as it says."""
 
 import time
 from collections import OrderedDict
@@ -8,6 +9,8 @@ from dataclasses import replace
 from edgerouter.dicomweb.attribute import Attribute
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
+from edgerouter.errors import Received
+from edgerouter.upstream.health import retry_after
 
 LIFETIME = 3600.0  # seconds; an archive may be updated
 CAPACITY = 1000
@@ -38,6 +41,12 @@ class Refusals:
 def without_fields(asked: SearchQuery) -> SearchQuery:
     """The same search, less what it would only have returned beside what is always returned."""
     return replace(asked, includefield=(), include_all=False)
+
+
+def pause_of(error: Received) -> float | None:
+    """The seconds that an archive asks to be left alone, None when it does not."""
+    said = next((value for name, value in error.fields if name == "retry-after"), None)
+    return retry_after(said, time.time()) if error.status in (429, 503) else None
 
 
 def _key(archive: str, level: Level | None, fields: Iterable[Attribute]) -> _Key:

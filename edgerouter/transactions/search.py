@@ -31,7 +31,7 @@ from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.upstream.profiles.question import question
+from edgerouter.upstream.profiles.wording import worded
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Search:
         # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
         doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
         ways = self._archives[able[0]].profile.search
-        doubted |= not question(ways, asked, inbound.resource).faithful
+        doubted |= not worded(ways, asked, inbound.resource).faithful
         doubted |= bool(guarded.demanded or guarded.gates or guard.max_results)
         if len(able) == 1 and not doubted and not self._federation.refused(able[0], asked, inbound.resource):
             try:

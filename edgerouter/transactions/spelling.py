@@ -7,7 +7,7 @@ from edgerouter.dicomweb.query import Spelling
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.upstream.profiles import Profile, Searching
-from edgerouter.upstream.profiles.question import question
+from edgerouter.upstream.profiles.wording import worded
 
 LIMIT = 1000  # for an upstream that ignores an offset without a limit
 _COMMA = re.compile("%2[Cc]")
@@ -41,9 +41,9 @@ def query_for(inbound: Inbound, profile: Profile) -> str:
 
 
 def _search(inbound: Inbound, profile: Profile) -> str:
-    """Of a search that is passed on, the archive's answer is the answer: it is the question's only part."""
+    """Of a search that is passed on, the archive's answer is the answer: there is one part only."""
     ways, level = profile.search, inbound.resource.level
-    asked = question(ways, query.parse(inbound.query), inbound.resource).parts[0]
+    asked = worded(ways, query.parse(inbound.query), inbound.resource).parts[0]
     most = ways.page_limit(level)
     if most is not None and asked.limit is not None:
         # §8.3.4.4.1: the origin's own maximum bounds a page just as well.

@@ -1,13 +1,16 @@
 """Searches of series and instances where an archive has to be told the study and the series they are in
 (PS3.18 §10.6.1, relational queries): from the studies that match down, collection by collection."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
+from typing import Any
 
 from edgerouter.dicomweb.levels import has, level_of
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.dicomweb.rows import Row, read, written
+from edgerouter.errors import RouterError
 
 MAX_COLLECTIONS = 500  # asked for one search: beyond, it is said that there may be more
 AT_ONCE = 4
@@ -45,6 +48,17 @@ def joined(child: Row, parent: Row, resource: Resource) -> Row:
     (PS3.18 §10.6.3.3); raises RowError."""
     handed = {tag: value for tag, value in parent.tags.items() if tag not in _OWN}
     return read(written(handed | child.tags), resource, child.source)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, list[Row]]]) -> list[list[Row]]:
+    """The outcomes of all, or the first error, and then nothing is left under way."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one, name="search below") for one in work]
+    except ExceptionGroup as failed:
+        error = next((one for one in failed.exceptions if isinstance(one, RouterError)), failed)
+        raise error from None
+    return [task.result() for task in tasks]
 
 
 def _paths(asked: SearchQuery) -> Iterable[tuple[str, ...]]:

@@ -27,7 +27,7 @@ _WILD = ("*", "?")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Wording:
     """`parts` are the queries whose results, together, are the answer; `kept` the keys to match on them here.
 
     `told` is what the client has to know, word for word; `unmatched` are the names of keys that nobody can
@@ -53,7 +53,7 @@ class _Keys:
     unmatched: list[str] = field(default_factory=list)
 
 
-def question(ways: Searching, asked: SearchQuery, resource: Resource) -> Question:
+def worded(ways: Searching, asked: SearchQuery, resource: Resource) -> Wording:
     """What an archive with these ways is asked when `asked` is wanted of `resource`."""
     level = resource.level or Level.STUDY
     keys = _Keys()
@@ -72,7 +72,7 @@ def question(ways: Searching, asked: SearchQuery, resource: Resource) -> Questio
         multiplevaluematching=_known(ways, "multiplevaluematching", asked.multiplevaluematching),
     )
     exact = len(parts) == 1 and not (keys.kept or keys.left or keys.unmatched or told)
-    return Question(
+    return Wording(
         tuple(replace(base, matches=part) for part in parts),
         tuple(keys.kept),
         told,

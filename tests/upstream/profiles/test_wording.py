@@ -16,18 +16,18 @@ from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Resource, parse
 from edgerouter.dicomweb.rows import read
 from edgerouter.upstream.profiles import AWS, AZURE, GOOGLE, ORTHANC, STANDARD, Searching, everywhere
-from edgerouter.upstream.profiles.question import MAX_PARTS, Question, question
+from edgerouter.upstream.profiles.wording import MAX_PARTS, Wording, worded
 
 STUDIES = parse("/studies")
 KEYS = frozenset({"00100020", "00100010", "00080020", "00080030", "00080061", "00081030", "0020000D"})
 
 
-def asked(ways: Searching, target: str) -> Question:
+def asked(ways: Searching, target: str) -> Wording:
     path, _, raw = target.partition("?")
-    return question(ways, query.parse(raw), parse(path))
+    return worded(ways, query.parse(raw), parse(path))
 
 
-def sent(found: Question) -> list[str]:
+def sent(found: Wording) -> list[str]:
     return [query.emit(part, Spelling(includefield="comma", keys="keyword")) for part in found.parts]
 
 
@@ -212,7 +212,7 @@ def _answer(ways: Searching, part: SearchQuery, rows: list[dict[str, Any]]) -> l
 def test_what_comes_of_it_is_what_was_asked(ways: Searching, text: str, rows: list[dict[str, Any]]) -> None:
     wanted = query.parse(text)
     expected = list(filter(Matcher((one.attribute.path, one.values) for one in wanted.matches), rows))
-    found = question(ways, wanted, STUDIES)
+    found = worded(ways, wanted, STUDIES)
     kept, matching = KeptKeys(found.kept), Filter(wanted, STUDIES)
 
     got = set[str]()

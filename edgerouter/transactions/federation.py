@@ -200,6 +200,9 @@ class _Share:
         async with aclosing(self._found(self.inbound.resource, self.wanted)) as found:
             async for rows in found:
                 self.source.rows += filter(self._matches, _unseen(rows, seen))
+        for name in sorted(self.demanded.unseen):
+            text = f"Source {self.source.name} does not say {name} of every match, as a rule demands"
+            self.source.told[f"{text}; such matches are left out"] = None
 
     async def _found(self, resource: Resource, wanted: SearchQuery) -> AsyncGenerator[list[Row], None]:
         """The rows of a collection, page by page, as far as the archive can be asked for them, less those

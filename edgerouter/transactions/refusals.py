@@ -1,4 +1,4 @@
-"""What an archive refuses for now: fields that it does not know, asked for once, answered 400 and then left out
+"""What an archive refuses for now: fields that it does not know, asked for once, answered 400 and left out
 for a while; and to be asked at all, for as long as it says."""
 
 import time

@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.query import Match, Spelling
@@ -154,3 +156,42 @@ def test_results_are_cut_or_refused() -> None:
     assert (Guard(max_results=5).most(5), Guard(max_results=5).most(6)) == (5, 5)
     with pytest.raises(ContentTooLarge):
         Guard(max_results=5, refuse=True).most(6)
+
+
+_PIECES = st.sampled_from(
+    [
+        "PatientID=8",
+        "00100020=8",
+        "patientid=8",
+        "PatientID=*",
+        "PatientID=",
+        "PatientName=D*",
+        "StudyDate=20260101-",
+        "includefield=PatientID",
+        "fuzzymatching=true",
+        "emptyvaluematching=true",
+        "multiplevaluematching=true",
+        "limit=3",
+        "ProcedureCodeSequence.PatientID=8",
+    ]
+)
+_PATHS = st.sampled_from(
+    ["/studies", "/series", "/instances", "/studies/1.2/series", "/studies/1.2/instances"]
+)
+
+
+@given(_PATHS, st.lists(_PIECES, max_size=5))
+def test_however_a_search_is_written_the_added_key_holds(path: str, pieces: list[str]) -> None:
+    """On every row, or, where the path names the study, on that."""
+    added = key("PatientID=7")
+    try:
+        guarded = passed(Guard(add=(added,)), f"{path}?{'&'.join(pieces)}")
+    except BadRequest:
+        return
+
+    held = [(guarded.asked, guarded.demanded), *((gate.asked, gate.demanded) for gate in guarded.gates)]
+    assert any(
+        added in demanded
+        and [match.values for match in asked.matches if match.attribute.path == (PATIENT,)] == [("7",)]
+        for asked, demanded in held
+    )

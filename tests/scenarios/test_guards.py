@@ -41,6 +41,9 @@ NOT_THEIRS = [
     "/studies?PatientID=8",
     "/studies?00100020=8",
     "/studies?PatientID=8&multiplevaluematching=true",
+    "/studies?PatientID=%22%22&emptyvaluematching=true",
+    "/studies?PatientID=8&PatientName=x&fuzzymatching=true",
+    "/studies?PatientID=8&offset=1&limit=1",
     "/studies?StudyInstanceUID=1.2",
     "/studies?0020000D=1.2&includefield=all",
     "/series?PatientID=8",
@@ -79,6 +82,16 @@ async def test_what_matches_leaves(kind: str, target: str) -> None:
         reply = await edge.ask(target, JSON)
 
     assert [value(row, "0020000D") for row in reply.json] == ["1.1"]
+
+
+async def test_rows_that_do_not_say_what_a_rule_demands_are_left_out_and_told() -> None:
+    heads = studies("1.1", t00081030=attribute("LO", "HEAD"))
+    async with guarded(Hospital("north", [*heads, *studies("1.3")]), add={"StudyDescription": "H*"}) as edge:
+        reply = await edge.ask("/studies", JSON)
+
+    assert [value(row, "0020000D") for row in reply.json] == ["1.1"]
+    [line] = reply.raw.all("warning")
+    assert "Source north does not say StudyDescription of every match, as a rule demands" in line
 
 
 async def test_a_key_given_twice_in_two_spellings_is_refused() -> None:

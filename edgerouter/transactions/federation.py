@@ -21,7 +21,7 @@ from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields
-from edgerouter.transactions.refusals import Refusals, pause_of, without_fields
+from edgerouter.transactions.refusals import Refusals, choices, pause_of
 from edgerouter.transactions.spelling import spelling
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.walking import (
@@ -119,8 +119,8 @@ class Federation:
     def refused(self, name: str, wanted: SearchQuery, resource: Resource) -> bool:
         """Whether this upstream is known to refuse the fields that it would be asked for."""
         ways = self._archives[name].profile.search
-        fields = worded(ways, answerable(wanted, resource), resource).parts[0].includefield
-        return bool(fields) and self._refusals.holds(name, resource.level, fields)
+        asked = worded(ways, answerable(wanted, resource), resource).parts[0]
+        return self._refusals.holds(name, resource.level, asked)
 
     async def ask(
         self,
@@ -135,6 +135,7 @@ class Federation:
 
         Rows that do not have what `demanded` wants are left out, whatever else is asked."""
         matching = Filter(wanted, inbound.resource)
+        optional = frozenset(field.path for field in wanted.includefield)
         wanted = answerable(wanted, inbound.resource, demanded)
         shares = [
             _Share(
@@ -149,6 +150,7 @@ class Federation:
                 self._uncapped,
                 self._refusals,
                 KeptKeys(demanded, demanded=True),
+                optional,
             )
             for name in names
         ]
@@ -175,6 +177,7 @@ class _Share:
     uncapped: dict[tuple[str, Level | None], int]
     refusals: Refusals
     demanded: KeptKeys
+    optional: frozenset[tuple[str, ...]]
     _count: int = 0
     _taken: int = 0
     _collections: int = 0
@@ -217,6 +220,8 @@ class _Share:
         kept = KeptKeys(asked.kept, fuzzy=bool(wanted.fuzzymatching))
         self.source.told |= dict.fromkeys(asked.told)
         for part in asked.parts:
+            if self._full:
+                break
             async with aclosing(self._collection(resource, part)) as pages:
                 async for page in pages:
                     yield [row for row in page if kept(row)]
@@ -230,7 +235,7 @@ class _Share:
                 for start in range(0, len(rows), AT_ONCE):
                     some = rows[start : start + AT_ONCE]
                     self._collections += len(some)
-                    if self._collections > MAX_COLLECTIONS:
+                    if self._collections > MAX_COLLECTIONS or self._full:
                         self.source.truncated = True
                         return
                     for children in await together(self._children(resource, below, row) for row in some):
@@ -238,10 +243,19 @@ class _Share:
 
     async def _children(self, resource: Resource, wanted: SearchQuery, parent: Row) -> list[Row]:
         rows: list[Row] = []
-        async with aclosing(self._found(within(resource, parent), wanted)) as found:
-            async for page in found:
-                rows += (joined(row, parent, resource) for row in page)
+        try:
+            async with aclosing(self._found(within(resource, parent), wanted)) as found:
+                async for page in found:
+                    rows += (joined(row, parent, resource) for row in page)
+        except Received as error:
+            if error.status != 404:  # it is no longer there, and neither is what was in it
+                raise
         return rows
+
+    @property
+    def _full(self) -> bool:
+        """Whether no more is taken from this source."""
+        return self._count >= MAX_ROWS or self._taken >= self.max_bytes
 
     async def _collection(self, resource: Resource, wanted: SearchQuery) -> AsyncGenerator[list[Row], None]:
         ways = self.archive.profile.search
@@ -266,29 +280,47 @@ class _Share:
                 source.truncated |= page.more or page.count >= size
                 return
             beyond = ways.most_results is not None and asked >= ways.most_results
-            if beyond or self._count >= MAX_ROWS or self._taken >= self.max_bytes:
+            if beyond or self._full:
                 source.truncated = True
                 return
 
     async def _answered(self, resource: Resource, wanted: SearchQuery) -> Page:
-        """One page, asked for once more where that may help: without the fields that are refused, or, once
+        """One page, asked for again where that may help: with fewer fields where some are refused, and, once
         in a search, after the pause that the archive asks for."""
-        level, fields = resource.level, wanted.includefield
-        if fields and self.refusals.holds(self.source.name, level, fields):
-            wanted, fields = without_fields(wanted), ()
         try:
-            return await self._page(resource, wanted)
+            return await self._with_fields(resource, wanted)
         except Received as error:
-            if error.status == 400 and (fields or wanted.include_all):
-                page = await self._page(resource, without_fields(wanted))
-                self.refusals.remember(self.source.name, level, fields)
-                return page
             pause = pause_of(error)
             if pause is None or pause > self.deadline / 2 or not self._patient:
                 raise
-            self._patient = False
-            await asyncio.sleep(pause)
-            return await self._page(resource, wanted)
+        self._patient = False
+        await asyncio.sleep(pause)
+        return await self._with_fields(resource, wanted)
+
+    async def _with_fields(self, resource: Resource, wanted: SearchQuery) -> Page:
+        name, level = self.source.name, resource.level
+        *more, least = choices(wanted, self.optional)
+        refused: list[SearchQuery] = []
+        for choice in more:
+            if self.refusals.holds(name, level, choice):
+                continue
+            try:
+                page = await self._page(resource, choice)
+            except Received as error:
+                if error.status != 400:
+                    raise
+                refused.append(choice)
+                continue
+            self._remember(level, refused)
+            return page
+        page = await self._page(resource, least)
+        self._remember(level, refused)
+        return page
+
+    def _remember(self, level: Level | None, refused: Sequence[SearchQuery]) -> None:
+        """Only what made a difference is a refusal of fields."""
+        for choice in refused:
+            self.refusals.remember(self.source.name, level, choice)
 
     def _matches(self, row: Row) -> bool:
         if self.matching(row) and self.demanded(row):

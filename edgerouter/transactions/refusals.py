@@ -3,10 +3,9 @@ for a while; and to be asked at all, for as long as it says."""
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
-from edgerouter.dicomweb.attribute import Attribute
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
 from edgerouter.errors import Received
@@ -15,7 +14,7 @@ from edgerouter.upstream.health import retry_after
 LIFETIME = 3600.0  # seconds; an archive may be updated
 CAPACITY = 1000
 
-_Key = tuple[str, Level | None, frozenset[tuple[str, ...]]]
+_Key = tuple[str, Level | None, bool, frozenset[tuple[str, ...]]]
 
 
 class Refusals:
@@ -26,21 +25,26 @@ class Refusals:
         self._clock = clock
         self._refused: OrderedDict[_Key, float] = OrderedDict()
 
-    def remember(self, archive: str, level: Level | None, fields: Iterable[Attribute]) -> None:
-        key = _key(archive, level, fields)
+    def remember(self, archive: str, level: Level | None, asked: SearchQuery) -> None:
+        """That the archive answers when it is not asked for these fields."""
+        key = _key(archive, level, asked)
         self._refused[key] = self._clock()
         self._refused.move_to_end(key)
         while len(self._refused) > CAPACITY:
             self._refused.popitem(last=False)
 
-    def holds(self, archive: str, level: Level | None, fields: Iterable[Attribute]) -> bool:
-        since = self._refused.get(_key(archive, level, fields), float("-inf"))
+    def holds(self, archive: str, level: Level | None, asked: SearchQuery) -> bool:
+        """Whether it is known to refuse these fields."""
+        since = self._refused.get(_key(archive, level, asked), float("-inf"))
         return self._clock() - since < LIFETIME
 
 
-def without_fields(asked: SearchQuery) -> SearchQuery:
-    """The same search, less what it would only have returned beside what is always returned."""
-    return replace(asked, includefield=(), include_all=False)
+def choices(asked: SearchQuery, optional: Container[tuple[str, ...]]) -> list[SearchQuery]:
+    """The same search with all its fields, with those that are not `optional` (rows are checked by them), and
+    with none; each once."""
+    needed = tuple(field for field in asked.includefield if field.path not in optional)
+    found = [asked, replace(asked, includefield=needed, include_all=False)]
+    return list(dict.fromkeys([*found, replace(asked, includefield=(), include_all=False)]))
 
 
 def pause_of(error: Received) -> float | None:
@@ -49,5 +53,5 @@ def pause_of(error: Received) -> float | None:
     return retry_after(said, time.time()) if error.status in (429, 503) else None
 
 
-def _key(archive: str, level: Level | None, fields: Iterable[Attribute]) -> _Key:
-    return archive, level, frozenset(field.path for field in fields)
+def _key(archive: str, level: Level | None, asked: SearchQuery) -> _Key:
+    return archive, level, asked.include_all, frozenset(field.path for field in asked.includefield)

@@ -237,6 +237,15 @@ async def test_a_field_that_is_refused_is_not_asked_for_again(archives: int) -> 
     assert len(product.refused) == 3 - archives
 
 
+async def test_what_rows_are_checked_by_is_asked_for_even_where_other_fields_are_refused() -> None:
+    product = Forgetful(STUDIES)
+    async with over(product, "standard", quirks={"wildcards": "no"}) as edge:
+        reply = await edge.ask("/studies?PatientName=DOE*&includefield=00109999", JSON)
+
+    assert (uids(reply), reply.raw.all("warning")) == ({"1.1", "1.2"}, [])
+    assert ["includefield=PatientName" in target for target in product.targets()] == [False, True]
+
+
 async def test_a_search_that_is_refused_for_its_keys_stays_refused() -> None:
     product = Azure(STUDIES)
     async with over(product, "standard") as edge:

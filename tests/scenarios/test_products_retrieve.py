@@ -124,6 +124,30 @@ async def test_a_study_that_cannot_be_read_on_the_way_down_is_no_silence() -> No
     assert "Source north did not answer (error)" in reply.raw.all("warning")[0]
 
 
+async def test_a_study_that_is_gone_when_its_series_are_asked_for_is_left_out() -> None:
+    class Losing(Aws):
+        def __call__(self, request: Seen) -> list[Step]:
+            if "/studies/1.2/series" in request.target:
+                return [Reply(404)]
+            return list(super().__call__(request))
+
+    async with over(Losing(STUDIES), "aws") as edge:
+        reply = await edge.ask("/series", JSON)
+
+    assert uids(reply, "0020000E") == {"1.1.1", "1.1.2", "1.3.1", "1.4.1"}
+    assert reply.raw.all("warning") == []
+
+
+async def test_a_walk_ends_when_enough_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerouter.transactions.federation.MAX_ROWS", 10)
+    product = Aws([study(f"1.{number}") for number in range(30)])
+    async with over(product, "aws") as edge:
+        reply = await edge.ask("/series", JSON)
+
+    assert len(product.targets("/series")) <= 10
+    assert "has more matches than were taken" in reply.raw.all("warning")[0]
+
+
 async def test_what_lies_beyond_the_most_results_is_told() -> None:
     product = Aws([study(f"1.{number}") for number in range(30)])
     quirks = {"most_results": "20", "page_limit": "10"}

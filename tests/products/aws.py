@@ -5,7 +5,9 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from tests.products.product import JSON, Product, Refusal, tags
-from tests.support.steps import Seen
+from tests.support.steps import Reply, Seen
+
+PARTS = "multipart/related"
 
 
 class Aws(Product):
@@ -32,6 +34,23 @@ class Aws(Product):
         "series": series_tags,
         "instances": tags("SOPInstanceUID") | {"00200013"},
     }
+
+    def answer(self, request: Seen, parts: list[str], query: str) -> Reply:
+        return (
+            self._frames(request, parts[-1]) if "frames" in parts else super().answer(request, parts, query)
+        )
+
+    def _frames(self, request: Seen, listed: str) -> Reply:
+        """Stored or uncompressed, and no number twice."""
+        numbers = listed.split(",")
+        if len(set(numbers)) < len(numbers):
+            raise Refusal("a frame twice")
+        if request.get("accept") != f'{PARTS}; type="application/octet-stream"; transfer-syntax=*':
+            raise Refusal(f"Accept {request.get('accept')}", 406)
+        label = b"Content-Type: image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202"
+        parts = (b"\r\n--b\r\n" + label + b"\r\n\r\nframe " + number.encode() for number in numbers)
+        fields = [("Content-Type", f'{PARTS}; type="application/octet-stream"; boundary=b')]
+        return Reply(body=b"".join(parts) + b"\r\n--b--\r\n", fields=fields)
 
     def check_accept(self, request: Seen, parts: list[str]) -> None:
         if request.get("accept") != JSON:

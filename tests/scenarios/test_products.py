@@ -15,7 +15,8 @@ from tests.products.google import Google
 from tests.products.plain import Plain
 from tests.products.product import Product, Refusal, study
 from tests.scenarios.edge import JSON, PUBLIC, XML, Edge, Reply, edge_over
-from tests.support.hospital import attribute, value
+from tests.support.hospital import Row, attribute, value
+from tests.support.scripted import Reply as Nothing
 from tests.support.scripted import ScriptedUpstream
 
 PRODUCTS: dict[str, type[Product]] = {
@@ -139,6 +140,37 @@ async def test_instances_of_a_hierarchical_archive_tell_their_study_and_series()
     assert (value(row, "0020000D"), value(row, "0020000E"), value(row, "00100020")) == ("1.3", "1.3.1", "9")
     assert value(row, "00081190") == f"{PUBLIC}/studies/1.3/series/1.3.1/instances/1.3.1.1"
     assert product.targets("series")[0].startswith("/studies/1.3/series?")
+
+
+@pytest.mark.parametrize("name", ["SMITH,JOHN", "SMITH%2CJOHN"])
+async def test_a_comma_in_a_name_is_no_list_to_dcm4chee(name: str) -> None:
+    product = Dcm4chee([study("1.1", "SMITH,JOHN"), study("1.2", "JOHN")])
+    async with over(product, "dcm4chee") as edge:
+        assert uids(await edge.ask(f"/studies?PatientName={name}", JSON)) == {"1.1"}
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        Nothing(204),
+        Nothing(200, b"", [("Content-Type", JSON)]),
+        Nothing(200, b"[]", [("Content-Type", JSON)]),
+        Nothing(200, b" [ ] ", [("Content-Type", f"{JSON}; charset=utf-8")]),
+        Nothing(200, b"", [("Content-Type", JSON)], framing="chunked"),
+    ],
+)
+@pytest.mark.parametrize("quirks", [{}, {"page_limit": "100"}])
+async def test_nothing_found_is_an_empty_list_however_it_is_said(
+    nothing: Nothing, quirks: Mapping[str, str]
+) -> None:
+    class Empty(Product):
+        def reply(self, rows: list[Row], left: int) -> Nothing:
+            return nothing
+
+    async with over(Empty(STUDIES), "standard", quirks=dict(quirks)) as edge:
+        reply = await edge.ask("/studies", JSON)
+
+    assert (reply.status, reply.json, reply.raw.all("warning")) == (200, [], [])
 
 
 async def test_pages_are_as_large_as_the_client_likes() -> None:

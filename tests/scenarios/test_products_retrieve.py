@@ -1,5 +1,7 @@
 """Retrieves, addresses and pauses of archive products, through the whole router."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.products.aws import Aws
@@ -41,6 +43,37 @@ async def test_azure_s_metadata_is_json_whatever_else_is_accepted() -> None:
         reply = await edge.ask("/studies/1.1/metadata", accept)
 
     assert (reply.status, product.refused, len(reply.json)) == (200, [], 1)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        f"{OCTETS}; transfer-syntax=*",
+        "multipart/related; type=image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202, multipart/related; "
+        "type=application/octet-stream; transfer-syntax=*",
+    ],
+)
+async def test_aws_gives_frames_as_they_are_stored(accept: str) -> None:
+    product = Aws(STUDIES)
+    async with over(product, "aws") as edge:
+        reply = await edge.ask(f"{FRAME},2", accept)
+
+    assert (product.refused, [part.body for part in reply.parts]) == ([], [b"frame 1", b"frame 2"])
+    assert "image/jphc" in reply.parts[0].fields["content-type"]
+
+
+async def test_aws_is_never_asked_for_a_frame_twice_by_the_cache(tmp_path: Path) -> None:
+    product = Aws(STUDIES)
+    async with (
+        ScriptedUpstream(product) as upstream,
+        edge_over(upstream, settings={"profile": "aws"}, cache=tmp_path / "cache") as edge,
+    ):
+        reply = await edge.ask(f"{FRAME},2,1", f"{OCTETS}; transfer-syntax=*")
+
+    assert (product.refused, [part.body for part in reply.parts]) == (
+        [],
+        [b"frame 1", b"frame 2", b"frame 1"],
+    )
 
 
 async def test_each_service_of_medical_connections_has_its_own_address() -> None:

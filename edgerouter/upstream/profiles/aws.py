@@ -9,7 +9,8 @@ Documented, by its developer guide and the configuration of its own OHIF install
 - a request for what is stored: 50 a second, else 429; a Store has at most 1 GB.
 
 Not documented, hence taken as absent: lists of values, empty keys, time zones, combined ranges, what is said
-of further results, and single parts.
+of further results, and single parts. Nor are a page limit, for which 1000 is our guess, and the keys of series
+and instances, taken to be what names them, and Modality.
 """
 
 from edgerouter.upstream.profiles.profile import Profile

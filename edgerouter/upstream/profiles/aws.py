@@ -8,8 +8,8 @@ Documented, by its developer guide and the configuration of its own OHIF install
 - datasets: one media range of JSON; a list of mixed types is refused.
 - a request for what is stored: 50 a second, else 429; a Store has at most 1 GB.
 
-Not documented, hence taken as absent: lists of values, empty keys, time zones, combined ranges, what is said
-of further results, and single parts. Nor are a page limit, for which 1000 is our guess, and the keys of series
+Not documented, hence taken as absent: lists of values, empty keys, time zones, combined ranges, single parts,
+and what is said of further results. Nor are a page limit, for which 1000 is our guess, and the keys of series
 and instances, taken to be what names them, and Modality.
 """
 

@@ -50,9 +50,11 @@ from edgerouter.transactions.search import Settings as Searching
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
-from edgerouter.upstream.profile import PROFILES
+from edgerouter.upstream.profiles import PROFILES
+from edgerouter.upstream.profiles.quirks import with_quirks
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
+from edgerouter.upstream.translating import TranslatingArchive
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +75,11 @@ def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
     )
     tls = upstream.tls
     times = upstream.timeouts
-    return HttpArchive(
+    profile = with_quirks(PROFILES[upstream.profile], upstream.quirks.model_dump(exclude_none=True))
+    kind = HttpArchive if profile.documents == "both" else TranslatingArchive
+    return kind(
         name,
-        PROFILES[upstream.profile],
+        profile,
         bases,
         aliases=upstream.aliases,
         credentials=credentials,

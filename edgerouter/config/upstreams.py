@@ -10,15 +10,22 @@ from pydantic import model_validator
 from pydantic.types import StringConstraints
 
 from edgerouter.config.problems import Mistake
+from edgerouter.config.quirks import Quirks
 from edgerouter.config.secret import Auth
-from edgerouter.config.section import FilePath, Section, not_yet, written
+from edgerouter.config.section import FilePath, Section, written
 from edgerouter.config.urls import BaseUrl
 from edgerouter.config.values import Count, Duration, SizeOrNone
 from edgerouter.dicomweb.resource import Transaction
 
-ProfileName = Annotated[
-    Literal["standard", "orthanc", "dcm4chee"],
-    not_yet("google", "azure", "aws", "medical-connections", "osirix"),
+ProfileName = Literal[
+    "standard",
+    "orthanc",
+    "dcm4chee",
+    "google",
+    "azure",
+    "aws",
+    "medical-connections",
+    "osirix",
 ]
 
 
@@ -69,6 +76,9 @@ class Upstream(Section):
     wado_uri_url: BaseUrl | None = None
     """The URI service (PS3.18 §9)."""
     profile: ProfileName = "standard"
+    """The product it is."""
+    quirks: Quirks = Quirks()
+    """Where it differs from its profile."""
     issuer: Annotated[str, StringConstraints(pattern=r"^[^\\^&\n\t]{1,64}$")] | None = None
     """The assigning authority of its patient IDs."""
     aliases: tuple[BaseUrl, ...] = ()

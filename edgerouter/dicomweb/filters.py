@@ -1,7 +1,7 @@
 """Match keys checked again on what a source returned: a source may ignore a key it does not support, and
 then answers with rows that nobody asked for (PS3.18 §8.3.4, law 6)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -63,14 +63,16 @@ class Filter:
         return all(check(model) for check in checks.values())
 
 
-def answerable(asked: SearchQuery, resource: Resource) -> SearchQuery:
-    """The same search with the identity keys it matches among the fields it asks for, so that they can be
-    checked."""
-    if asked.include_all or not _top_level(resource):
+def answerable(asked: SearchQuery, resource: Resource, demanded: Sequence[Match] = ()) -> SearchQuery:
+    """The same search with the identity keys it matches, and what is `demanded`, among the fields it asks
+    for, so that they can be checked."""
+    if asked.include_all:
         return asked
-    there = {field.path for field in asked.includefield}
-    more = tuple(one for one in _keys(asked, _IDENTITY) if one.path not in there)
-    return replace(asked, includefield=asked.includefield + more)
+    own = _keys(asked, _IDENTITY) if _top_level(resource) else ()
+    wanted = {one.path: one for one in asked.includefield}
+    for one in (*own, *(match.attribute for match in demanded)):
+        wanted.setdefault(one.path, one)
+    return replace(asked, includefield=tuple(wanted.values()))
 
 
 def _top_level(resource: Resource) -> bool:

@@ -20,6 +20,7 @@ from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicom.xml_model import json_to_xml
 from edgerouter.dicomweb.same_header import same_header
+from edgerouter.dicomweb.xml_to_json import xml_to_json
 
 LENGTH = struct.Struct("<L")
 MAX_ATTRIBUTE = 4 << 10  # bytes of JSON of an attribute that can be searched for
@@ -79,6 +80,10 @@ class ToXml(msgspec.Struct, tag=True):
     row: bytes
 
 
+class ToJson(msgspec.Struct, tag=True):
+    documents: list[bytes]
+
+
 class Place(msgspec.Struct, array_like=True, frozen=True):
     """describe.BulkValue."""
 
@@ -95,7 +100,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | Frames | Compare | ToXml
+Request = Describe | Locate | Frames | Compare | ToXml | ToJson
 
 
 def answer(request: Request) -> Reply:
@@ -123,6 +128,8 @@ def _result(request: Request) -> object:
             return same_header(describe(os.fsdecode(request.path)).metadata, request.row)
         case ToXml():
             return json_to_xml(request.row)
+        case ToJson():
+            return [xml_to_json(document) for document in request.documents]
 
 
 def _entry(path: str, bulk_base: str) -> Entry:

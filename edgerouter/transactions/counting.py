@@ -14,8 +14,9 @@ from edgerouter.dicomweb.rows import (
     vr,
     written,
 )
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.lookups import Lookups
+from edgerouter.transactions.sources import Source
 
 Counting = Lookups[Mapping[str, int]]
 """Tag → number, by study or series."""

@@ -11,9 +11,10 @@ from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.rows import Key
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.snapshots import LIFETIME
+from edgerouter.transactions.sources import Source
 
 PATIENCE = 2.0  # seconds that looking may add to a page
 MOST = 100  # studies or series looked into for one page

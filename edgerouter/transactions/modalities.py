@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.dicomweb.rows import Key, said, tags_of, text, written
 from edgerouter.dicomweb.united import MODALITIES
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.lookups import Lookups
+from edgerouter.transactions.sources import Source
 
 _MODALITY = "00080060"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgerouter.errors import ContentTooLarge, NotFound, RouterError
 from edgerouter.http.proxy_status import proxy_status
-from edgerouter.transactions.federation import Source
+from edgerouter.transactions.sources import Source
 
 _UNSUPPORTED = re.compile(
     r"The (?:fuzzymatching|emptyvaluematching|multiplevaluematching) parameter is not supported\.[^\"]*"
@@ -74,6 +74,10 @@ def _texts(source: Source) -> Iterator[str]:
         yield f"Source {source.name} has more matches than were taken; narrow the search"
     if source.unusable:
         yield f"Source {source.name} sent matches that name nothing; results may be incomplete"
+    if source.unmatched:
+        names = ", ".join(sorted(source.unmatched))
+        yield f"Source {source.name} neither matches nor returns {names}; its results may not match"
+    yield from source.told
     yield from filter(None, map(unsupported, source.warnings))
 
 

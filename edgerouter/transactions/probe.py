@@ -11,9 +11,9 @@ from edgerouter.errors import NotFound, ProtocolError, ResponseTimeout
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
-from edgerouter.transactions.federation import ANY_JSON, check_search
+from edgerouter.transactions.pages import ANY_JSON, check_search
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Answer, Outbound
 
 DEADLINE = 10.0  # seconds for an upstream to say whether it has a study

@@ -8,20 +8,21 @@ from functools import partial
 from pathlib import Path
 
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.domains import BareIds, Question, Questions
-from edgerouter.dicomweb.filters import Filter
+from edgerouter.dicomweb.domains import BareIds, Question
+from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import XML
 from edgerouter.dicomweb.merge import Merger
-from edgerouter.dicomweb.patients import CrossReference
 from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import NotFound, ResponseTimeout
+from edgerouter.errors import NotFound, Received, ResponseTimeout
 from edgerouter.http.reply import Reply
+from edgerouter.routing.guard import Guard
 from edgerouter.routing.router import Route
 from edgerouter.transactions.asking import wishes_of
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.finishing import Finishing
+from edgerouter.transactions.guarding import asking
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
@@ -31,11 +32,13 @@ from edgerouter.transactions.patients import Patients
 from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
-from edgerouter.transactions.taking import Taking
+from edgerouter.transactions.taking import Enquiry, Taking
 from edgerouter.transactions.upstreams import Upstream
+from edgerouter.upstream.profiles.wording import worded
 
 logger = logging.getLogger(__name__)
 
+NO_GUARD = Guard()
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
 _NO_DOMAIN = "No archive of this route has that IssuerOfPatientID"
 
@@ -70,6 +73,7 @@ class Search:
         self._settings = settings
         self._patients = Patients(settings.issuers, settings.home, settings.mapping)
         federation = Federation(archives, settings.issuers, settings.max_rows, settings.patience)
+        self._federation = federation
         self._modalities = modalities(federation)
         self._finishing = Finishing(federation, self._modalities)
         self._snapshots = Snapshots(settings.folder)
@@ -83,36 +87,53 @@ class Search:
         if not able:
             raise NotFound("No upstream of this route can be searched.")
         wanted = wishes_of(inbound)
+        guard = route.guard or NO_GUARD
         asked = query.parse(inbound.query)
+        guarded = guard.let_through(asked, inbound.resource)
+        if guarded.asked != asked:
+            inbound = asking(inbound, guarded.asked)
         domains = await self._patients.now()
         bare = route.bare_ids or self._settings.bare_ids
-        questions = domains.questions(asked, inbound.resource, able, bare)
+        questions = domains.questions(guarded.asked, inbound.resource, able, bare)
+        enquiry = Enquiry(inbound, guarded, questions, domains, route)
         xml = wanted[0].media == XML
-        if len(questions) == 1:
+        if self._can_pass(enquiry, xml=xml):
             [(name, question)] = questions.items()
-            matching = Filter(question.meant, inbound.resource)
-            # Rows are looked at in JSON only; what ignores a key pages through other rows than were asked.
-            if not ((xml and matching.identifies) or (name in self._ignoring and matching.checks)):
-                return await self._passed(inbound, asked, question, self._archives[name], route)
-        return await self._paged(inbound, asked, questions, able, route, domains.persons, xml=xml)
+            try:
+                return await self._passed(enquiry, question, self._archives[name])
+            except Received as error:
+                fields = answerable(question.sent, inbound.resource)
+                if error.status != 400 or not (fields.includefield or fields.include_all):
+                    raise
+                # It may refuse a field: then it is asked again without, and remembered for it.
+        return await self._paged(enquiry, able, xml=xml)
 
-    async def _paged(
-        self,
-        inbound: Inbound,
-        asked: SearchQuery,
-        questions: Questions,
-        able: Sequence[str],
-        route: Route,
-        persons: CrossReference,
-        *,
-        xml: bool,
-    ) -> Reply:
+    def _can_pass(self, enquiry: Enquiry, *, xml: bool) -> bool:
+        """Whether one source's answer, page by page, is the answer."""
+        guarded, guard = enquiry.guarded, enquiry.route.guard or NO_GUARD
+        if len(enquiry.questions) != 1 or guarded.demanded or guarded.gates or guard.max_results is not None:
+            return False
+        [(name, question)] = enquiry.questions.items()
+        resource = enquiry.inbound.resource
+        matching = Filter(question.meant, resource)
+        # Rows are looked at in JSON only; what ignores a key pages through other rows than were asked.
+        if (xml and matching.identifies) or (name in self._ignoring and matching.checks):
+            return False
+        ways = self._archives[name].profile.search
+        if not worded(ways, question.sent, resource).faithful:
+            return False
+        return not self._federation.refuses(name, question.sent, resource)
+
+    async def _paged(self, enquiry: Enquiry, able: Sequence[str], *, xml: bool) -> Reply:
         began = self._snapshots.clock()
+        inbound, asked, route = enquiry.inbound, enquiry.asked, enquiry.route
         level = inbound.resource.level or Level.STUDY
+        persons = enquiry.domains.persons
         merger = Merger(level, inbound.public, tuple(able), route.counts, route.apart, persons)
-        snapshot = await self._snapshot(inbound, asked, questions, merger, route)
+        snapshot = await self._snapshot(enquiry, merger)
+        total = (route.guard or NO_GUARD).most(len(snapshot))
         offset = asked.offset or 0
-        end = len(snapshot) if asked.limit is None else min(offset + asked.limit, len(snapshot))
+        end = total if asked.limit is None else min(offset + asked.limit, total)
         places = range(offset, max(offset, end))
         try:
             matches = await snapshot.page(places) if places else ()
@@ -120,20 +141,21 @@ class Search:
             # As if it had not been kept: the next page is of a new list, and this one, too.
             logger.warning("a search answer on disk cannot be read: %s", error.strerror or error)
             self._snapshots.drop(snapshot)
-            return await self._paged(inbound, asked, questions, able, route, persons, xml=xml)
+            return await self._paged(enquiry, able, xml=xml)
         rows, uncounted = await self._finishing.rows(inbound, matches, snapshot.merger, route.deadline)
-        remaining = max(0, len(snapshot) - offset - len(rows))
+        remaining = max(0, total - offset - len(rows))
         fields = head(inbound, snapshot, remaining, uncounted)
         fields = fields.set("cache-status", HIT if snapshot.taken < began else UNCACHED)
-        if not questions:
+        if not enquiry.questions:
             fields = fields.add("warning", f"299 {inbound.public}: {_NO_DOMAIN}")
+        if total < len(snapshot):
+            text = f"A rule cuts the results at {total}; narrow the search"
+            fields = fields.add("warning", f"299 {inbound.public}: {text}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
-    async def _passed(
-        self, inbound: Inbound, asked: SearchQuery, question: Question, archive: Upstream, route: Route
-    ) -> Reply:
-        name = archive.name
-        if question.sent is not asked:
+    async def _passed(self, enquiry: Enquiry, question: Question, archive: Upstream) -> Reply:
+        inbound, route, name = enquiry.inbound, enquiry.route, archive.name
+        if question.sent is not enquiry.asked:
             inbound = replace(inbound, query=query.emit(question.sent, Spelling()))
         passing = Passing(
             name,
@@ -158,24 +180,22 @@ class Search:
             self._ignoring.add(name)
             logger.warning("upstream %s ignores a match key: its searches are read whole from now on", name)
 
-    async def _snapshot(
-        self, inbound: Inbound, asked: SearchQuery, questions: Questions, merger: Merger, route: Route
-    ) -> Snapshot:
+    async def _snapshot(self, enquiry: Enquiry, merger: Merger) -> Snapshot:
         """Pages of one client are slices of one list, however many ask at once and whatever changes."""
-        offset = asked.offset or 0
+        inbound, route, guarded = enquiry.inbound, enquiry.route, enquiry.guarded
+        offset = enquiry.asked.offset or 0
         # Whoever asks the same of the same sources is given the same; what each source is asked, and what
         # its rows are checked against, is what the route and the patients' policy allow (law 8).
-        asking = tuple((name, *map(_whole, (one.sent, one.meant))) for name, one in questions.items())
-        how = route.strict, route.counts, route.apart, merger.preference
-        key = inbound.resource, inbound.public, _whole(asked), asking, how
+        asking = tuple((name, *map(_whole, (one.sent, one.meant))) for name, one in enquiry.questions.items())
+        how = route.strict, route.counts, route.apart, merger.preference, guarded.demanded, guarded.gates
+        key = inbound.resource, inbound.public, _whole(enquiry.asked), asking, how
         fresh = inbound.bypass and not offset
         kept = None if fresh else self._snapshots.get(key, inbound.client, offset)
         if kept is not None:
             return kept
 
         async def take() -> Snapshot:
-            listing = inbound.resource.study is not None and not asked.matches
-            snapshot = await self._take(inbound, questions, listing, merger, route)
+            snapshot = await self._take(enquiry, merger)
             self._snapshots.put(key, inbound.client, snapshot)
             return snapshot
 

@@ -4,25 +4,54 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 
-from edgerouter.dicomweb.domains import Questions
+from edgerouter.dicomweb.domains import Domains, Questions
 from edgerouter.dicomweb.merge import Group, Match, Merger, grouped
+from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
 from edgerouter.errors import Overloaded
 from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
+from edgerouter.routing.guard import Guarded
 from edgerouter.routing.router import Route
 from edgerouter.transactions import outcomes
 from edgerouter.transactions.allowance import Allowance, Portion
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.guarding import past_gates
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.snapshots import Snapshot
+from edgerouter.transactions.sources import Source
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 256  # studies looked at between two looks at what else there is to do
 _LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """A search as it is to be taken: what a rule's guard makes of it, what each source is asked, and what is
+    known of patients' domains."""
+
+    inbound: Inbound
+    guarded: Guarded
+    questions: Questions
+    domains: Domains
+    route: Route
+
+    @property
+    def asked(self) -> SearchQuery:
+        """What the client asks, as far as the rule lets it."""
+        return self.guarded.asked
+
+    @property
+    def lists(self) -> bool:
+        """Whether everything in a study or series is asked for: then nothing found is only believed when
+        nobody failed."""
+        return self.inbound.resource.study is not None and not self.asked.matches
 
 
 class Taking:
@@ -41,26 +70,22 @@ class Taking:
         self._allowance = Allowance()
         self._clock = clock
 
-    async def __call__(
-        self, inbound: Inbound, questions: Questions, listing: bool, merger: Merger, route: Route
-    ) -> Snapshot:
-        """The whole answer. `listing` says that everything in a study or series is asked for: then nothing
-        found is only believed when nobody failed.
-
-        Raises Overloaded when there was no room within the deadline, and what outcomes.failure says."""
-        until = asyncio.get_running_loop().time() + route.deadline
+    async def __call__(self, enquiry: Enquiry, merger: Merger) -> Snapshot:
+        """The whole answer. Raises Overloaded when there was no room within the deadline, NotFound when no
+        source may be searched in, and what outcomes.failure says."""
+        until = asyncio.get_running_loop().time() + enquiry.route.deadline
         async with AsyncExitStack() as stack:
             portion = await self._admitted(stack, until)
-            sources = await self._sources(inbound, questions, route, until, portion.add)
-            if failure := outcomes.failure(sources, strict=route.strict):
+            sources = await self._sources(enquiry, until, portion.add)
+            if failure := outcomes.failure(sources, strict=enquiry.route.strict):
                 raise failure
             matches = await self._matches(sources, merger)
-        if not matches and listing and (failure := outcomes.unproven(sources)):
+        if not matches and enquiry.lists and (failure := outcomes.unproven(sources)):
             raise failure
         return Snapshot(
             matches=tuple(matches),
             merger=merger,
-            warnings=outcomes.warnings(sources, inbound.public),
+            warnings=outcomes.warnings(sources, enquiry.inbound.public),
             proxy_statuses=outcomes.proxy_statuses(sources),
             complete=all(source.error is None and not source.truncated for source in sources),
             taken=self._clock(),
@@ -74,27 +99,27 @@ class Taking:
         except TimeoutError:
             raise Overloaded("Too many searches are under way.") from None
 
-    async def _sources(
-        self,
-        inbound: Inbound,
-        questions: Questions,
-        route: Route,
-        until: float,
-        held: Callable[[int], None],
-    ) -> list[Source]:
+    async def _sources(self, enquiry: Enquiry, until: float, held: Callable[[int], None]) -> list[Source]:
         """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
         unless every one is wanted, or no other answered and there is time left."""
         clock = asyncio.get_running_loop().time
+        route, gates, order = enquiry.route, enquiry.guarded.gates, list(enquiry.questions)
+        ask = partial(self._federation.ask, enquiry.inbound, held=held, demanded=enquiry.guarded.demanded)
+        open_to, unsure = order, list[Source]()
+        if gates:
+            open_to, unsure = await past_gates(
+                self._federation, enquiry.inbound, gates, order, enquiry.domains, until
+            )
+        questions = _only(enquiry.questions, open_to)
         resting = [name for name in questions if not (route.strict or self._archives[name].healthy)]
         awake = _only(questions, (name for name in questions if name not in resting))
-        sources = await self._federation.ask(inbound, awake, until - clock(), held)
+        sources = await ask(awake, until - clock())
         left = until - clock()
         if left > route.deadline * _LATE and not any(source.answered for source in sources):
-            sources += await self._federation.ask(inbound, _only(questions, resting), left, held)
+            sources += await ask(_only(questions, resting), left)
         else:
             sources += map(_rested, resting)
-        order = list(questions)
-        return sorted(sources, key=lambda source: order.index(source.name))
+        return sorted([*sources, *unsure], key=lambda source: order.index(source.name))
 
     async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Match]:
         """All matches in order. Where things are is learned from them."""

@@ -14,7 +14,7 @@ from edgerouter.routing.router import Route
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.search import Settings
 from edgerouter.transactions.service import Service
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.upstream.profiles import STANDARD, Profile
 from tests.support.hospital import JSON, Hospital, MemoryArchive, value
 
 PUBLIC = "https://edge.example/dicomweb"

@@ -6,7 +6,7 @@ from typing import Any
 from edgerouter.dicomweb.resource import Level
 from edgerouter.errors import ResponseTimeout
 from edgerouter.transactions.counting import recounted
-from edgerouter.upstream.profile import Profile
+from edgerouter.upstream.profiles import Profile, Searching, everywhere
 from tests.support.hospital import Hospital, Study, value
 from tests.transactions.ask import House, inbound
 
@@ -87,7 +87,7 @@ def _only_studies(answer: Any, target: str) -> Any:
 async def test_a_listing_that_is_not_whole_counts_nothing() -> None:
     north, south = split()
     south.takes_offset = False
-    house = House.over(north, south, profile=Profile("paged", limit_max=2))
+    house = House.over(north, south, profile=Profile("paged", Searching(page_limits=everywhere(2))))
 
     got = await house.ask(inbound("/studies"), house.route(counts="exact"))
 

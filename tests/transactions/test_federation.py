@@ -5,13 +5,14 @@ import pytest
 
 from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.query import parse
-from edgerouter.transactions import federation as module
-from edgerouter.transactions.federation import Federation, Source
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.transactions import share as module
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.sources import Source
+from edgerouter.upstream.profiles import STANDARD, Profile, Searching, everywhere
 from tests.support.hospital import Hospital, MemoryArchive, attribute, studies
 from tests.transactions.ask import archives, inbound
 
-PAGED = Profile("paged", limit_max=10)
+PAGED = Profile("paged", Searching(page_limits=everywhere(10)))
 
 
 def uids(source: Source) -> list[str]:

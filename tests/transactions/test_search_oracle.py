@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edgerouter.errors import ConnectError, ResponseTimeout, RouterError
 from edgerouter.transactions.search import Settings
 from edgerouter.transactions.service import Service
-from edgerouter.upstream.profile import Profile
+from edgerouter.upstream.profiles import Profile, Searching, everywhere
 from edgerouter.upstream.seam import Outbound
 from tests.support.hospital import JSON, Hospital, MemoryArchive, Study, attribute, value
 from tests.support.steps import Reply
@@ -154,7 +154,7 @@ def house_of(sources: Any) -> tuple[House, dict[str, str], list[Held]]:
     held: list[Held] = []
     # One that ignores offsets cannot be read beyond its first page: give it room for all.
     pages = all(habits["takes_offset"] for _, _, habits, _ in sources)
-    profile = Profile("paged", limit_max=3) if pages else Profile("large")
+    profile = Profile("paged", Searching(page_limits=everywhere(3))) if pages else Profile("large")
     for place, (found, issuer, habits, fault) in enumerate(sources):
         name = f"s{place}"
         archive = archives[name] = Faulty(Hospital(name, found, **habits), profile)

@@ -201,7 +201,15 @@ def _service(
 ) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-    return Service(archives, box, search=_searching(config, cache), cache=cache, describer=describer)
+    said = {name: upstream.derive_metadata for name, upstream in config.upstreams.items()}
+    return Service(
+        archives,
+        box,
+        search=_searching(config, cache),
+        cache=cache,
+        describer=describer,
+        derive_metadata={name: derives for name, derives in said.items() if derives is not None},
+    )
 
 
 def _searching(config: Config, cache: Cache | None) -> Searching:

@@ -122,6 +122,13 @@ class Listings:
             )
         self._studies.changed(upstream, study, now)
 
+    def forget_derived(self, upstream: str, study: str, series: str, instance: str) -> None:
+        """Remove the metadata row of an instance if it is of our making."""
+        self._sql(
+            "DELETE FROM metadata WHERE study_id = ? AND series = ? AND instance = ? AND validator = ?",
+            (self._studies.id(upstream, study), series, instance, DERIVED),
+        )
+
     def forget_some(self, upstream: str, study: str, limit: int) -> int:
         """Remove up to that many metadata rows, and all listings; how many rows went."""
         study_id = self._studies.id(upstream, study)

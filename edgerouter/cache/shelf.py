@@ -31,7 +31,7 @@ from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.pins import Pins
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import CHANGED, UnitKey, UnitMeta, is_sealed
+from edgerouter.cache.unit import CHANGED, UnitKey, UnitKind, UnitMeta, is_sealed
 
 _CHANGED = "changed"  # the tag of a row whose unit answers for its frames only
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
@@ -116,6 +116,7 @@ class Shelf:
             self._cache.set(key.text, adoption)
             asked_at = adoption.meta.stored_at
             self.holdings.add(key, adoption.meta.size, asked_at, asked_at, now)
+            self._forget_derived(key)
         except BaseException:
             discard(adoption)
             with suppress(sqlite3.Error, diskcache.Timeout):
@@ -123,15 +124,17 @@ class Shelf:
             raise
 
     def put_rows(self, upstream: str, study: str, rows: Iterable[Row], now: float) -> list[Member]:
-        """Keep metadata rows; those that say other than before, whose instances' headers are unsure now."""
+        """Keep metadata rows; those that say other than before, whose instances' headers are unsure now.
+
+        A row that we made takes the place of an older one only, and says nothing of a change."""
         rows = list(rows)
-        members = [(row.series, row.instance) for row in rows]
-        before = self.listings.rows(upstream, study, members)
-        self.listings.put_rows(upstream, study, rows, now)
+        known = self.listings.rows(upstream, study, [(row.series, row.instance) for row in rows])
+        newer = [(row, old) for row, old in zip(rows, known, strict=True) if _is_newer(row, old)]
+        self.listings.put_rows(upstream, study, [row for row, _ in newer], now)
         changed = [
             (row.series, row.instance)
-            for row, old in zip(rows, before, strict=True)
-            if old is not None and old.validator != DERIVED and old.data != row.data
+            for row, old in newer
+            if old is not None and DERIVED not in (old.validator, row.validator) and old.data != row.data
         ]
         for member in changed:
             self.holdings.doubt(upstream, study, *member)
@@ -161,6 +164,7 @@ class Shelf:
         for key in keys:
             self.holdings.date_header(key, header_at)
             if header_at == CHANGED:  # outlives a lost catalog
+                self._forget_derived(key)
                 self._cache._sql("UPDATE Cache SET tag = ? WHERE key = ? AND raw = 1", (_CHANGED, key.text))
 
     def count(self) -> int:
@@ -190,6 +194,11 @@ class Shelf:
         self._cache.close()
         self.database.close()
 
+    def _forget_derived(self, key: UnitKey) -> None:
+        """What was made of an instance goes when there is another, or it is known to be wrong."""
+        if key.kind is UnitKind.INSTANCE:
+            self.listings.forget_derived(key.upstream, key.study, key.series, key.instance)
+
     def _weigh(self) -> None:
         with suppress(sqlite3.Error):
             self.bytes, self.weights = self.studies.bytes, self.studies.weights
@@ -209,6 +218,10 @@ def _opened(units: Path, closely: bool) -> diskcache.Cache:
         set_aside(database)
         touch_private(database)
         return diskcache.Cache(str(units), timeout=BUSY, disk=UnitDisk, **_SETTINGS)
+
+
+def _is_newer(row: Row, old: Row | None) -> bool:
+    return old is None or row.validator != DERIVED or row.fetched_at > old.fetched_at
 
 
 def discard(adoption: Adoption) -> None:

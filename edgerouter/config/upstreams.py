@@ -14,7 +14,7 @@ from edgerouter.config.quirks import Quirks
 from edgerouter.config.secret import Auth
 from edgerouter.config.section import FilePath, Section, written
 from edgerouter.config.urls import BaseUrl
-from edgerouter.config.values import Count, Duration, SizeOrNone
+from edgerouter.config.values import Count, Duration, SizeOrNone, YesNo
 from edgerouter.dicomweb.resource import Transaction
 
 ProfileName = Literal[
@@ -58,7 +58,7 @@ class Timeouts(Section):
     """For its whole share of a search, where that is less than the route's deadline."""
 
 
-_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency", "cache_quota"})
+_OF_FOLDERS = frozenset({"folder", "issuer", "concurrency", "cache_quota", "derive_metadata"})
 
 
 class Upstream(Section):
@@ -90,6 +90,8 @@ class Upstream(Section):
     """Requests under way at a time."""
     cache_quota: SizeOrNone | None = None
     """What may be kept of it in the cache, part files included; 0 B keeps nothing of it."""
+    derive_metadata: YesNo | None = None
+    """Whether metadata may be made of instances that are held; without it, as the profile says."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

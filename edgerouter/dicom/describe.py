@@ -71,7 +71,7 @@ class Description(NamedTuple):
     """One PS3.10 file, as an index keeps it.
 
     The rows are DICOM JSON objects of the attributes above that the file tells; `metadata` is the whole
-    data set as one, its BulkDataURIs under `{bulk_base}/studies/…/instances/…/bulkdata/`. `frames` is a
+    data set as one, its BulkDataURIs under `{bulk_base}/studies/…/instances/…/{word}/`. `frames` is a
     compact FrameTable, b"" when frames are not derivable. `size` is in bytes.
     """
 
@@ -100,21 +100,22 @@ class BulkValue(NamedTuple):
     inflate_at: int
 
 
-def describe(path: str, bulk_base: str = "") -> Description:
-    """The description of the file at `path`; `bulk_base` is the DICOMweb root of its BulkDataURIs.
+def describe(path: str, bulk_base: str = "", word: str = "bulkdata") -> Description:
+    """The description of the file at `path`; `bulk_base` is the DICOMweb root of its BulkDataURIs, `word`
+    what stands in them between the instance and the place of the value.
 
     Raises Part10Error when it is no PS3.10 file we can read or lacks its UIDs, OSError when unreadable.
     """
     with source.opened(path) as descriptor:
-        return describe_source(source.of_file(descriptor), bulk_base)
+        return describe_source(source.of_file(descriptor), bulk_base, word)
 
 
-def describe_source(file: Source, bulk_base: str = "") -> Description:
+def describe_source(file: Source, bulk_base: str = "", word: str = "bulkdata") -> Description:
     """As describe, of a file that a source stands at the beginning of."""
     size = file.size
     data_set, syntax, table = _read(file)
     study, series, instance = (_uid(data_set, tag) for tag in (STUDY_INSTANCE, SERIES_INSTANCE, SOP_INSTANCE))
-    root = f"{bulk_base}/studies/{study}/series/{series}/instances/{instance}/bulkdata/"
+    root = f"{bulk_base}/studies/{study}/series/{series}/instances/{instance}/{word}/"
     bulk = root.__add__
     held: Row = {"00083002": {"vr": "UI", "Value": [syntax.uid]}}  # AvailableTransferSyntaxUID
     return Description(

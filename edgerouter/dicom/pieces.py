@@ -59,11 +59,11 @@ def read(
     References ascend in the file; with `inflate_at` they count in the inflated form of the deflate stream
     that begins there. Raises Part10Error when the file is too short for them.
     """
-    cut = list(_cut(pieces, start, stop))
+    parts = list(cut(pieces, start, stop))
     referred = source.read_pieces(
-        descriptor, (piece for piece in cut if isinstance(piece, tuple)), inflate_at=inflate_at
+        descriptor, (piece for piece in parts if isinstance(piece, tuple)), inflate_at=inflate_at
     )
-    for piece in cut:
+    for piece in parts:
         if isinstance(piece, bytes):
             yield from (piece[at : at + _CHUNK] for at in range(0, len(piece), _CHUNK))
             continue
@@ -74,7 +74,8 @@ def read(
             yield chunk
 
 
-def _cut(pieces: tuple[Piece, ...], start: int, stop: int) -> Iterator[Piece]:
+def cut(pieces: tuple[Piece, ...], start: int, stop: int) -> Iterator[Piece]:
+    """Those that make bytes `start` to `stop`, the first and the last cut accordingly."""
     at = 0
     for piece in pieces:
         length = size(piece)

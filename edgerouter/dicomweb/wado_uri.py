@@ -7,6 +7,7 @@ from edgerouter.dicomweb.resource import is_uid
 from edgerouter.errors import BadRequest
 
 _UIDS = ("studyUID", "seriesUID", "objectUID")
+NAMING = ("requestType", *_UIDS)  # the parameters that say of which instance
 _FORBIDDEN = ("transfer-syntax", "charset")  # as parameters of a media type in contentType
 
 
@@ -50,6 +51,15 @@ def read_wado_uri(raw: str) -> WadoUri:
         query=query,
         parameters=tuple(sorted(given)),
     )
+
+
+_OF_INSTANCE = {*NAMING, "contentType", "transferSyntax"}
+
+
+def is_instance(asked: WadoUri) -> bool:
+    """Whether the instance is asked for as it is, as a PS3.10 file."""
+    names = {name for name, _ in asked.parameters}
+    return asked.content_types == ("application/dicom",) and names <= _OF_INSTANCE
 
 
 def _uid(values: dict[str, str], name: str) -> str:

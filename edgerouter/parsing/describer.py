@@ -17,14 +17,18 @@ from edgerouter.parsing.worker import (
     LENGTH,
     Compare,
     Describe,
+    Document,
     Entry,
+    FindDocument,
     Frames,
     Locate,
+    MakeView,
     Place,
     Reply,
     Request,
     ToJson,
     ToXml,
+    View,
 )
 
 LIMIT = 60.0  # seconds for one file: none that means well takes one
@@ -50,13 +54,21 @@ class Describer:
         self._threads = Threads(f"{name}-reader", 1)
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def describe(self, path: bytes, bulk_base: str) -> Entry:
-        """What an index keeps of the file; BulkDataURIs are minted under `bulk_base`."""
-        return await self._ask(Describe(path, bulk_base), Entry)
+    async def describe(self, path: bytes, bulk_base: str, word: str = "bulkdata") -> Entry:
+        """What an index keeps of the file; BulkDataURIs are minted under `bulk_base`: see dicom.describe."""
+        return await self._ask(Describe(path, bulk_base, word), Entry)
 
     async def locate(self, path: bytes, where: str) -> Place | None:
         """Where in the file a bulk data value stands, None when nothing there is given by reference."""
         return await self._ask(Locate(path, where), Place | None)  # type: ignore[arg-type]
+
+    async def document(self, path: bytes) -> Document | None:
+        """The encapsulated document of the file; None when it has none, or that is doubtful."""
+        return await self._ask(FindDocument(path), Document | None)  # type: ignore[arg-type]
+
+    async def view(self, path: bytes) -> View | None:
+        """How the file is written in Explicit VR Little Endian; None when that is not certain."""
+        return await self._ask(MakeView(path), View | None)  # type: ignore[arg-type]
 
     async def frames(self, path: bytes) -> bytes:
         """What a cache writes down of the file's frames: see dicom.frames.frame_note."""

@@ -15,6 +15,8 @@ import msgspec
 
 from edgerouter.dicom.describe import describe, locate_bulk
 from edgerouter.dicom.dictionary import hex_tag
+from edgerouter.dicom.document import locate_document
+from edgerouter.dicom.explicit_view import explicit_view
 from edgerouter.dicom.frames import frame_note
 from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
@@ -60,6 +62,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 class Describe(msgspec.Struct, tag=True):
     path: bytes
     bulk_base: str
+    word: str = "bulkdata"
 
 
 class Locate(msgspec.Struct, tag=True):
@@ -84,12 +87,36 @@ class ToJson(msgspec.Struct, tag=True):
     documents: list[bytes]
 
 
+class MakeView(msgspec.Struct, tag=True):
+    path: bytes
+
+
+class FindDocument(msgspec.Struct, tag=True):
+    path: bytes
+
+
 class Place(msgspec.Struct, array_like=True, frozen=True):
     """describe.BulkValue."""
 
     vr: str
     pieces: tuple[tuple[int, int], ...]
     inflate_at: int
+
+
+class Document(msgspec.Struct, array_like=True, frozen=True):
+    """dicom.document.Document."""
+
+    media: str
+    pieces: tuple[tuple[int, int], ...]
+    inflate_at: int
+
+
+class View(msgspec.Struct, array_like=True, frozen=True):
+    """dicom.explicit_view.ExplicitView."""
+
+    pieces: tuple[bytes | tuple[int, int], ...]
+    inflate_at: int
+    length: int
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -100,7 +127,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | Frames | Compare | ToXml | ToJson
+Request = Describe | Locate | Frames | Compare | ToXml | ToJson | FindDocument | MakeView
 
 
 def answer(request: Request) -> Reply:
@@ -118,7 +145,7 @@ def answer(request: Request) -> Reply:
 def _result(request: Request) -> object:
     match request:
         case Describe():
-            return _entry(os.fsdecode(request.path), request.bulk_base)
+            return _entry(os.fsdecode(request.path), request.bulk_base, request.word)
         case Locate():
             value = locate_bulk(os.fsdecode(request.path), request.where)
             return value and Place(value.vr, value.pieces, value.inflate_at)
@@ -130,10 +157,16 @@ def _result(request: Request) -> object:
             return json_to_xml(request.row)
         case ToJson():
             return [xml_to_json(document) for document in request.documents]
+        case MakeView():
+            view = explicit_view(os.fsdecode(request.path))
+            return view and View(*view)
+        case FindDocument():
+            found = locate_document(os.fsdecode(request.path))
+            return found and Document(*found)
 
 
-def _entry(path: str, bulk_base: str) -> Entry:
-    description = describe(path, bulk_base)
+def _entry(path: str, bulk_base: str, word: str) -> Entry:
+    description = describe(path, bulk_base, word)
     everything = _attributes.decode(description.metadata)
     return Entry(
         *description,

@@ -10,14 +10,14 @@ from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.fill import Head
 from edgerouter.cache.follower import Follower
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import JSON, Wish, multipart_content_type, part_type
+from edgerouter.dicomweb.media import Wish, multipart_content_type, part_type
 from edgerouter.errors import ProtocolError, Received
 from edgerouter.http.coding import accepts_gzip
 from edgerouter.http.conditional import ETag, precondition
 from edgerouter.http.fields import Fields
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.bodies import gzipped
-from edgerouter.transactions.described import array, linked, rows_of
+from edgerouter.transactions.described import rows_of
 from edgerouter.transactions.fetch import UNPROVEN
 from edgerouter.transactions.held import Described
 from edgerouter.transactions.hits import FRESH, Label, cache_control, location_of
@@ -28,6 +28,7 @@ from edgerouter.transactions.keeping import (
     forward_status,
     is_rendition,
 )
+from edgerouter.transactions.metadata_forms import Form
 from edgerouter.transactions.sending import Part, after, alone, boundary_of, enveloped, is_multipart
 from edgerouter.transactions.streams import OwnedBody
 from edgerouter.transactions.warning import own_warnings
@@ -74,8 +75,10 @@ class Following:
             head.status, fields, OwnedBody(alone(body), stack.pop_all()), length=length, unproven=unproven
         )
 
-    async def metadata(self, follower: Follower, stack: AsyncExitStack) -> Reply:
-        """The JSON array of a metadata fill; `stack` is closed with the body. Raises errors.UpstreamError."""
+    async def metadata(self, follower: Follower, stack: AsyncExitStack, form: Form) -> Reply:
+        """The rows of a metadata fill in a form; `stack` is closed with the body.
+
+        Raises errors.UpstreamError."""
         head = await follower.head()
         if head.status not in (200, 206):
             return self._without_content(head, follower)
@@ -84,9 +87,8 @@ class Following:
         if first is None:
             raise ProtocolError("The upstream's answer is empty.", upstream=self.links.upstream)
         fields = self._fields(head, follower, _REVALIDATE)
-        return _coded(
-            self.inbound, head.status, fields, linked(alone(after(first, parts)), self.links), stack
-        )
+        body = form.of_text(alone(after(first, parts)), self.links)
+        return _coded(self.inbound, head.status, fields.set("content-type", form.content_type), body, stack)
 
     def _fields(self, head: Head, follower: Follower, control: str) -> Fields:
         status = forward_status(self.forwarded, stored=follower.stored, collapsed=follower.collapsed)
@@ -130,11 +132,17 @@ def own_refusal(error: Received, public: str) -> Received:
 
 
 def described(
-    inbound: Inbound, found: Described, links: LinkMap, catalog: Catalog, now: float, label: Label = FRESH
+    inbound: Inbound,
+    found: Described,
+    links: LinkMap,
+    catalog: Catalog,
+    now: float,
+    form: Form,
+    label: Label = FRESH,
 ) -> Reply:
     """A hit on metadata: the rows held, under a validator of what leaves."""
     coded = accepts_gzip(inbound.fields.get("accept-encoding"))
-    mark = sha256(found.mark + inbound.public.encode()).hexdigest()[:32]
+    mark = sha256(found.mark + inbound.public.encode()).hexdigest()[:32] + form.mark
     etag = ETag(mark + ("-gzip" if coded else ""))
     fields = Fields(
         [
@@ -144,17 +152,18 @@ def described(
             ("vary", "accept, accept-encoding"),
         ]
     )
-    fields = label.mark(fields)
+    fields = label.mark(fields, "derived" if found.derived else "")
     status = precondition(inbound.method, inbound.fields, etag)
     if status is not None:
         return Reply(status, fields, length=0)
-    return _coded(inbound, 200, fields, linked(array(rows_of(found, catalog)), links), AsyncExitStack())
+    fields = fields.set("content-type", form.content_type)
+    return _coded(inbound, 200, fields, form.of_rows(rows_of(found, catalog), links), AsyncExitStack())
 
 
 def _coded(
     inbound: Inbound, status: int, fields: Fields, body: AsyncGenerator[bytes, None], stack: AsyncExitStack
 ) -> Reply:
-    fields = fields.set("content-type", JSON).set("vary", "accept, accept-encoding")
+    fields = fields.set("vary", "accept, accept-encoding")
     if accepts_gzip(inbound.fields.get("accept-encoding")):
         body, fields = gzipped(body), fields.set("content-encoding", "gzip")
     return Reply(status, fields, OwnedBody(body, stack.pop_all()))

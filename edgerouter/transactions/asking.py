@@ -38,7 +38,8 @@ def outbound_for(inbound: Inbound, archive: Archive, wanted: Sequence[Wish], box
     if resource.kind is Kind.TOKEN:
         path, parameters = box.target(resource.tail, archive.name)
     else:
-        path, parameters = resource.path, query_for(inbound, archive.profile)
+        path = "" if inbound.transaction is Transaction.WADO_URI else resource.path
+        parameters = query_for(inbound, archive.profile)
     accept = spell_accept(archive.profile, resource.kind, resource.level, wanted)
     # JSON and XML shrink forty-fold; pixels do not, and are never gzipped.
     coded = resource.kind in (Kind.COLLECTION, Kind.METADATA)

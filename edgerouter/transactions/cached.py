@@ -8,34 +8,42 @@ from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.desk import FAILURES
-from edgerouter.dicomweb.media import Wish
-from edgerouter.dicomweb.resource import Kind
+from edgerouter.dicomweb.media import DICOM, ZIP, Wish
+from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
+from edgerouter.dicomweb.wado_uri import is_instance, read_wado_uri
 from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
 from edgerouter.parsing.describer import Describer
 from edgerouter.routing.router import Route
 from edgerouter.transactions import answers
 from edgerouter.transactions.derived import Tables
+from edgerouter.transactions.describing import Describing
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import FRESH, Label
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
-from edgerouter.transactions.keeping import is_kept
+from edgerouter.transactions.keeping import directives, is_kept
 from edgerouter.transactions.provisions import Provisions
 from edgerouter.transactions.retrieval import Request, Retrieval
 from edgerouter.transactions.retrieve_frames import FramesRetrieval
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.retrieve_metadata import MetadataRetrieval
+from edgerouter.transactions.retrieve_pixels import PixelsRetrieval
 from edgerouter.transactions.retrieve_renditions import RenditionRetrieval
+from edgerouter.transactions.retrieve_values import ValueRetrieval, place_in
+from edgerouter.transactions.retrieve_wado_uri import WadoUriRetrieval
+from edgerouter.transactions.retrieve_zip import ZipRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
+from edgerouter.transactions.values import Values
+from edgerouter.transactions.viewing import Views
 
 
 class Cached:
-    """Retrieves through one cache."""
+    """Retrieves through one cache; `deriving` are the upstreams whose metadata may be made of instances."""
 
     def __init__(
         self,
@@ -44,17 +52,37 @@ class Cached:
         archives: Mapping[str, Upstream],
         box: TokenBox,
         federation: Federation,
+        deriving: frozenset[str] = frozenset(),
     ) -> None:
-        larder = Larder(cache, LookUp(cache, Tables(cache)), set())
-        self.provisions = Provisions(larder, archives, box, Flying(cache.fills))
+        larder = Larder(cache, LookUp(cache, Tables(cache), Views(cache, describer), deriving), set())
+        self.provisions = Provisions(larder, archives, box, Flying(cache.fills), describer)
         self.validation = Validation(larder, federation, describer)
+        self.values = Values(cache, describer)
+        self.describing = Describing(cache, describer)
 
     def retrieval(self, inbound: Inbound, wanted: Sequence[Wish], route: Route) -> "CachedRetrieval | None":
         """The request as the cache sees it; None when it asks for nothing that is kept."""
+        if inbound.transaction is Transaction.WADO_URI:
+            return self._wado_uri(inbound, wanted)
         if not is_kept(inbound, wanted):
             return None
         request = Request(self.provisions, inbound, wanted)
         return CachedRetrieval(request, self._of_its_kind(request, route))
+
+    def _wado_uri(self, inbound: Inbound, wanted: Sequence[Wish]) -> "CachedRetrieval | None":
+        """What the URI service is asked for: an instance as it is, or something rendered."""
+        if "no-store" in directives(inbound.fields):
+            return None
+        asked = read_wado_uri(inbound.query)
+        uids = (asked.study, asked.series, asked.instance)
+        named = replace(inbound, resource=Resource(Kind.WADO_URI, Level.INSTANCE, *uids))
+        if is_instance(asked):
+            request = Request(self.provisions, named, wanted)
+            return CachedRetrieval(request, WadoUriRetrieval(request, asked))
+        if DICOM in {wish.media for wish in wanted} or not is_kept(named, wanted):
+            return None
+        request = Request(self.provisions, named, wanted)
+        return CachedRetrieval(request, RenditionRetrieval(request, self.values))
 
     async def touched(self, study: str, instances: Collection[str] | None) -> None:
         """A Store may have changed the study: what it contains, and how that is described, is asked anew.
@@ -73,12 +101,18 @@ class Cached:
         match request.resource.kind:
             case Kind.FRAMES:
                 return FramesRetrieval(request, promote=route.promote)
+            case Kind.DICOM if request.wanted[0].media == ZIP:
+                return ZipRetrieval(request, self.validation)
             case Kind.DICOM:
                 return InstancesRetrieval(request, self.validation)
             case Kind.METADATA:
-                return MetadataRetrieval(request)
+                return MetadataRetrieval(request, self.describing)
+            case Kind.PIXELDATA:
+                return PixelsRetrieval(request, self.validation, self.values)
+            case Kind.BULKDATA if where := place_in(request.resource):
+                return ValueRetrieval(request, self.validation, self.values, where)
             case _:
-                return RenditionRetrieval(request)
+                return RenditionRetrieval(request, self.values)
 
 
 class CachedRetrieval:

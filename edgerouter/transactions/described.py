@@ -34,7 +34,7 @@ from edgerouter.transactions.sending import closed
 from edgerouter.upstream.seam import Answer
 
 _BATCH = 100  # rows written to the catalog at once
-_MAX_KEPT = 16 << 20  # bytes of a row that is kept; the catalog unpacks no more than a few times that
+MAX_KEPT = 16 << 20  # bytes of a row that is kept; the catalog unpacks no more than a few times that
 _FIELDS = Fields([("content-type", JSON)])
 _RELATIVE = re.compile(rb'"BulkDataURI"\s*:\s*"(?![A-Za-z][A-Za-z0-9+.-]*:)')
 
@@ -150,9 +150,9 @@ class Keeper:
             if not self._members:
                 self._date = study_date(data)
             self._members.append(member)
-            if len(data) <= _MAX_KEPT:
+            if len(data) <= MAX_KEPT:
                 self._waiting.append(Row(*member, data, self._asked_at))
-        if len(self._waiting) >= _BATCH or sum(len(row.data) for row in self._waiting) >= _MAX_KEPT:
+        if len(self._waiting) >= _BATCH or sum(len(row.data) for row in self._waiting) >= MAX_KEPT:
             await self._write()
 
     async def finish(self) -> None:

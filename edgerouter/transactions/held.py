@@ -10,12 +10,14 @@ from hashlib import sha256
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.freshness import Kept, is_fresh
-from edgerouter.cache.listings import Member, Row
+from edgerouter.cache.listings import DERIVED, Member, Row
 from edgerouter.cache.unit import UNSURE, Held, UnitKind
-from edgerouter.dicomweb.media import Wish
+from edgerouter.dicomweb.media import DICOM, Wish, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE
 from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.keeping import Forwarded, chosen, lifetime_of, uniform, unit_kind
+from edgerouter.transactions.viewing import Views
 
 IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more is read again while it leaves
 Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
@@ -62,6 +64,7 @@ class Described:
     rows: tuple[Row, ...] | None
     times: tuple[float, ...]
     mark: bytes
+    derived: bool = False  # some were made by us, of the instances
 
     @property
     def asked_at(self) -> float:
@@ -72,10 +75,14 @@ class Described:
 @dataclass(frozen=True, slots=True)
 class LookUp:
     """Finds answers in the cache. `grace` is for how many seconds beyond its lifetime a thing is served all
-    the same: none, unless its upstream does not answer."""
+    the same: none, unless its upstream does not answer. `deriving` are the upstreams whose metadata may be
+    made of their instances, `views` writes instances as Explicit VR Little Endian where they are not held so.
+    """
 
     cache: Cache
     tables: Tables
+    views: Views | None = None
+    deriving: Collection[str] = ()
     grace: float = 0.0
     clock: Callable[[], float] = lambda: time.time()
 
@@ -94,6 +101,8 @@ class LookUp:
         if kind is Kind.FRAMES:
             await self._cut_out(upstream, place, each)
         found = uniform(wanted, [each[name] for name in names])
+        if kind is Kind.DICOM and found == [None]:
+            found = [await self._viewed(wanted, each[names[0]])]
         return await self._judged(Found(upstream), found, study, lifetime_of(kind))
 
     async def instances(
@@ -105,14 +114,44 @@ class LookUp:
         only = series.pop() if len(series) == 1 else None
         held = await self.cache.catalog.held_members([upstream], study, only)
         found = [chosen(wanted, held.get(member, ())) for member in members]
+        for place, member in enumerate(members):
+            if found[place] is None and member in held:
+                found[place] = await self._viewed(wanted, held[member])
         return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE)
+
+    async def representations(self, upstream: str, resource: Resource, kept: Kept) -> tuple[Held, ...]:
+        """Every representation of one instance that may be served as what ages so."""
+        place = (resource.study or "", resource.series or "", resource.instance or "")
+        held = await self.cache.catalog.held([upstream], *place, UnitKind.INSTANCE)
+        found = await self._judged(Found(upstream), held, place[0], kept)
+        return tuple(unit for unit in found.units if unit)
+
+    async def each_representation(
+        self, upstream: str, resource: Resource, kept: Kept
+    ) -> dict[Member, tuple[Held, ...]]:
+        """The same of every instance held of a study or series."""
+        study = resource.study or ""
+        held = await self.cache.catalog.held_members([upstream], study, resource.series)
+        units = [unit for some in held.values() for unit in some]
+        judged = await self._judged(Found(upstream), units, study, kept)
+        good = {unit.key for unit in judged.units if unit}
+        return {member: tuple(one for one in some if one.key in good) for member, some in held.items()}
 
     async def _members(self, upstream: str, resource: Resource, wanted: Sequence[Wish]) -> Found:
         study = resource.study or ""
         if members := await self.members(upstream, resource):
             return await self.instances(upstream, study, members, wanted)
         held = await self.cache.catalog.held_members([upstream], study, resource.series)
-        return Found(upstream, some=any(chosen(wanted, some) for some in held.values()))
+        for some in held.values():
+            if chosen(wanted, some) or await self._viewed(wanted, some):
+                return Found(upstream, some=True)
+        return Found(upstream)
+
+    async def _viewed(self, wanted: Sequence[Wish], held: Sequence[Held]) -> Held | None:
+        """An instance as wished, written anew of what is held of it."""
+        if self.views is None or best(wanted, [(DICOM, EXPLICIT_VR_LE)]) is None:
+            return None
+        return await self.views.of(held)
 
     async def _cut_out(
         self, upstream: str, place: tuple[str, str, str], each: dict[str, tuple[Held, ...]]
@@ -129,7 +168,7 @@ class LookUp:
 
     async def _judged(self, base: Found, found: Sequence[Held | None], study: str, kept: Kept) -> Found:
         """Tell the fresh from the aged."""
-        times = [self._time_of(unit, kept) if unit else 0.0 for unit in found]
+        times = [self.time_of(unit, kept) if unit else 0.0 for unit in found]
         oldest = min((at for at, unit in zip(times, found, strict=True) if unit), default=0.0)
         is_good = await self.judge(kept, oldest, base.upstream, study)
         good = [is_good(at) for at in times]
@@ -171,10 +210,14 @@ class LookUp:
         else:
             members = await self.members(upstream, resource)
         found = await self.rows(upstream, study, members) if members else None
-        if found is None:
+        if found is None or (found.derived and not self.derives(upstream)):
             return None
         is_good = await self.judge(Kept.METADATA, found.asked_at, upstream, study)
         return found if is_good(found.asked_at) else None
+
+    def derives(self, upstream: str) -> bool:
+        """Whether metadata may be made of this upstream's instances; while it does not answer, any's."""
+        return upstream in self.deriving or self.grace > 0
 
     async def rows(self, upstream: str, study: str, members: Collection[Member]) -> Described | None:
         """The rows of these members, of whatever age; None when one is missing.
@@ -183,21 +226,23 @@ class LookUp:
         members = tuple(members)
         rows: list[Row] = []
         times: list[float] = []
-        size, digest = 0, sha256(upstream.encode())
+        size, digest, derived = 0, sha256(upstream.encode()), False
         async for row in self.cache.catalog.metadata(upstream, study, members):
             if row is None:
                 return None
-            digest.update(f"\n{row.series} {row.instance} {row.fetched_at} {len(row.data)}".encode())
+            said = f"\n{row.series} {row.instance} {row.fetched_at} {row.validator} {len(row.data)}"
+            digest.update(said.encode())
             times.append(row.fetched_at)
+            derived |= row.validator == DERIVED
             size += len(row.data)
             if size <= IN_HAND:
                 rows.append(row)
             else:
                 rows.clear()
         in_hand = tuple(rows) if size <= IN_HAND else None
-        return Described(upstream, study, members, in_hand, tuple(times), digest.digest())
+        return Described(upstream, study, members, in_hand, tuple(times), digest.digest(), derived)
 
-    def _time_of(self, unit: Held, kept: Kept) -> float:
+    def time_of(self, unit: Held, kept: Kept) -> float:
         """When what is served of a unit was last known to be right: an instance's header may change, pixels
         do not. 0 or less when that is not known, or known not to be so."""
         if kept is not Kept.INSTANCE:

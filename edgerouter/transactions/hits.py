@@ -2,7 +2,7 @@
 ranges."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -10,7 +10,7 @@ from edgerouter.cache.cache import Cache
 from edgerouter.cache.unit import Held, UnitKind
 from edgerouter.cache.units import Unit
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.media import Wish, multipart_content_type
+from edgerouter.dicomweb.media import Wish, multipart_content_type, part_content_type
 from edgerouter.dicomweb.multipart import envelope_length
 from edgerouter.dicomweb.resource import Kind, Level
 from edgerouter.http.conditional import ETag, precondition
@@ -22,6 +22,7 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import unit_fields
 from edgerouter.transactions.keeping import own_status
 from edgerouter.transactions.sending import HeldPart, Mend, boundary_of, enveloped, is_multipart
+from edgerouter.transactions.viewing import Viewed
 
 _STEP = 256  # parts looked at before others have their turn
 
@@ -51,6 +52,56 @@ FRESH = Label()
 VALIDATED = Label("fwd=stale", "validated")  # the upstream said that what is held is still right
 
 
+async def tag_of(seed: str, units: Sequence[Held]) -> ETag:
+    """Strong: a unit kept at one moment has one content; `seed` is what else the bytes hang on, as our
+    public base, which an envelope holds."""
+    digest = sha256(seed.encode())
+    for number, unit in enumerate(units, 1):
+        said = f"\n{unit.key.text}\n{unit.size}\n{unit.stored_at}"
+        digest.update(f"{said}\nviewed".encode() if isinstance(unit, Viewed) else said.encode())
+        if number % _STEP == 0:
+            await asyncio.sleep(0)
+    return ETag(digest.hexdigest()[:32])
+
+
+def hit_fields(inbound: Inbound, units: Sequence[Held], etag: ETag, now: float) -> Fields:
+    """What every answer made of units says of itself: as old as the oldest of them."""
+    age = max(0.0, now - min(max(unit.stored_at, unit.header_at) for unit in units))
+    return Fields(
+        [
+            ("etag", str(etag)),
+            ("age", str(int(age))),
+            ("cache-control", cache_control(inbound)),
+            ("vary", "accept"),
+        ]
+    )
+
+
+async def opened(cache: Cache, held: Held) -> Unit | None:
+    """The unit that a representation is of, unless it is not there, or another by now."""
+    whole = unit_of(held)
+    unit = await cache.units.get(whole.key)
+    return unit if unit is not None and unit.meta.size == whole.size else None
+
+
+def in_range(
+    inbound: Inbound,
+    fields: Fields,
+    size: int,
+    etag: ETag,
+    read: Callable[[int, int | None], AsyncIterator[bytes]],
+) -> Reply:
+    """What leaves alone, or the range of it that is asked for; `read` gives the bytes of one."""
+    fields = fields.set("accept-ranges", "bytes")
+    wanted = requested(inbound.method, inbound.fields, size, etag)
+    if isinstance(wanted, Unsatisfiable):
+        return Reply(416, fields.set("content-range", wanted.content_range), length=0)
+    if wanted is None:
+        return Reply(200, fields, read(0, None), length=size)
+    fields = fields.set("content-range", wanted.content_range)
+    return Reply(206, fields, read(wanted.start, wanted.stop), length=wanted.length)
+
+
 class Hit:
     """An answer from units that are held; `units` are all of it, in its order."""
 
@@ -73,37 +124,19 @@ class Hit:
 
     async def reply(self, now: float) -> Reply | None:
         """The reply, None when the first unit turns out not to be there: in doubt it is a miss (law 2)."""
-        etag = await self._etag()
-        age = max(0.0, now - min(max(unit.stored_at, unit.header_at) for unit in self._units))
-        fields = Fields(
-            [
-                ("etag", str(etag)),
-                ("age", str(int(age))),
-                ("cache-control", cache_control(self._inbound)),
-                ("vary", "accept"),
-            ]
-        )
+        etag = await tag_of(self._inbound.public if self._multipart else "", self._units)
         derived = any(isinstance(unit, Derived) for unit in self._units)
+        fields = hit_fields(self._inbound, self._units, etag, now)
         fields = self._label.mark(fields, "derived" if derived else "")
         status = precondition(self._inbound.method, self._inbound.fields, etag)
         if status is not None:
             return Reply(status, fields, length=0)
-        first = unit_of(self._units[0])
-        unit = await self._cache.units.get(first.key)
-        if unit is None or unit.meta.size != first.size:
+        unit = await opened(self._cache, self._units[0])
+        if unit is None:
             return None
         if self._multipart:
             return await self._parts(unit, fields)
         return self._alone(unit, fields, etag)
-
-    async def _etag(self) -> ETag:
-        """Strong: a unit kept at one moment has one content; an envelope also holds our public base."""
-        digest = sha256(self._inbound.public.encode() if self._multipart else b"")
-        for number, unit in enumerate(self._units, 1):
-            digest.update(f"\n{unit.key.text}\n{unit.size}\n{unit.stored_at}".encode())
-            if number % _STEP == 0:
-                await asyncio.sleep(0)
-        return ETag(digest.hexdigest()[:32])
 
     async def _parts(self, unit: Unit, fields: Fields) -> Reply:
         boundary = boundary_of(self._inbound.resource, self._cache.secret)
@@ -129,22 +162,27 @@ class Hit:
     def _alone(self, unit: Unit, fields: Fields, etag: ETag) -> Reply:
         held = self._units[0]
         part = HeldPart(held, self._fields(held, unit), self._cache, self._mend, unit)
-        wanted = requested(self._inbound.method, self._inbound.fields, held.size, etag)
         fields = fields.set("content-type", part.fields.get("content-type") or held.key.media)
-        fields = fields.set("accept-ranges", "bytes")
-        if isinstance(wanted, Unsatisfiable):
-            return Reply(416, fields.set("content-range", wanted.content_range), length=0)
-        if wanted is None:
-            return Reply(200, fields, part.read(), length=held.size)
-        fields = fields.set("content-range", wanted.content_range)
-        return Reply(206, fields, part.read(wanted.start, wanted.stop), length=wanted.length)
+        return in_range(self._inbound, fields, held.size, etag, part.read)
 
     def _fields(self, held: Held, unit: Unit) -> Fields:
         fields = unit_fields(held, self._inbound.public)
         if held.key.kind is not UnitKind.RENDITION:
             return fields
+        if isinstance(held, Derived):
+            return derived_fields(held, self._inbound.public)
         own = Fields(unit.meta.fields).only(("content-type",))
         return Fields([*own, *fields, ("content-location", location_of(self._inbound))])
+
+
+def derived_fields(held: Derived, base: str) -> Fields:
+    """The part fields of a value that is cut out of an instance; `base` is whose location it has."""
+    key = held.key
+    media = part_content_type(key.media, key.syntax or None)
+    location = f"{base}/studies/{key.study}/series/{key.series}/instances/{key.instance}/{key.which}"
+    return Fields(
+        [("content-type", media), ("content-length", str(held.size)), ("content-location", location)]
+    )
 
 
 def location_of(inbound: Inbound) -> str:

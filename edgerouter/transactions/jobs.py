@@ -99,8 +99,8 @@ class Job:
         )
         first = found.whole[0] if found.whole else None
         opened = await self._larder.cache.units.get(first.key) if first else None
-        if first is None or opened is None:
-            return False
+        if first is None or opened is None or any(isinstance(unit, Derived) for unit in found.whole):
+            return False  # what is derived is no unit that the fill's readers could open
         await fill.begin(200, Fields())
         for unit in found.whole:
             fields = unit_fields(unit, errand.base)

@@ -8,9 +8,10 @@ from urllib.parse import quote, urlencode
 from edgerouter.cache.freshness import Kept
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.media import DICOM, JSON, Wish, best
+from edgerouter.dicomweb.media import DICOM, JSON, XML, ZIP, Wish, best
 from edgerouter.dicomweb.resource import Kind
 from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
+from edgerouter.dicomweb.wado_uri import NAMING, read_wado_uri
 from edgerouter.errors import BadRequest
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.inbound import Inbound
@@ -21,6 +22,7 @@ Forwarded = Literal["miss", "partial", "stale", "request", "bypass"]
 
 _RENDITIONS = {
     Kind.RENDERED: Kept.RENDERED,
+    Kind.WADO_URI: Kept.RENDERED,
     Kind.THUMBNAIL: Kept.THUMBNAIL,
     Kind.VOLUME: Kept.VOLUME,
     Kind.BULKDATA: Kept.PIXELS,
@@ -41,8 +43,8 @@ def is_kept(inbound: Inbound, wanted: Sequence[Wish]) -> bool:
     if query.clean(inbound.query, drop=("accept",)):
         return False
     if kind is Kind.METADATA:
-        return wanted[0].media == JSON
-    return kind is Kind.FRAMES or (kind is Kind.DICOM and wanted[0].media == DICOM)
+        return wanted[0].media in (JSON, XML)
+    return kind in (Kind.FRAMES, Kind.PIXELDATA) or (kind is Kind.DICOM and wanted[0].media in (DICOM, ZIP))
 
 
 def is_rendition(kind: Kind) -> bool:
@@ -62,12 +64,21 @@ def rendition(inbound: Inbound) -> str | None:
     resource = inbound.resource
     if resource.study is None or resource.tail == _ALL_BULKDATA:
         return None
+    if resource.kind is Kind.WADO_URI:
+        return _wado_uri(inbound.query)
     try:
         given = [pair for pair in query.pairs(inbound.query) if pair[0] != "accept"]
     except BadRequest:
         return None
     path = resource.path.removeprefix(f"{resource.parent}/")
     return f"{path}?{urlencode(sorted(given, key=itemgetter(0)), quote_via=quote)}" if given else path
+
+
+def _wado_uri(query: str) -> str | None:
+    """The name of what the URI service renders (PS3.18 §9.1); None for what is new each time."""
+    asked = read_wado_uri(query)
+    rest = [pair for pair in asked.parameters if pair[0] not in NAMING]
+    return None if asked.anonymize else f"wado?{urlencode(rest, quote_via=quote)}"
 
 
 def unit_kind(kind: Kind) -> UnitKind:

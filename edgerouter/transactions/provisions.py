@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from edgerouter.cache.cache import Cache
+from edgerouter.cache.unit import UnitKey
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.tokens import TokenBox
+from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.jobs import Job, Larder, member_in
+from edgerouter.transactions.noted import Noted
 from edgerouter.transactions.promotion import Shapes
 from edgerouter.transactions.upstreams import Upstream
 
@@ -18,12 +21,18 @@ from edgerouter.transactions.upstreams import Upstream
 class Provisions:
     """The cache, the upstreams by name, and what is under way and was learnt.
 
-    `wholes` are the fetches of whole studies and series, by upstream, study and series ("" for all)."""
+    `wholes` are the fetches of whole studies and series, by upstream, study and series ("" for all), `crcs`
+    the CRC-32s of units kept at a time, `unsayable` studies with a row that cannot be written as XML, and
+    `as_stored` upstreams whose URI service answers in any transfer syntax."""
 
     larder: Larder
     archives: Mapping[str, Upstream]
     box: TokenBox
     flying: Flying
+    describer: Describer
+    unsayable: Noted[tuple[str, str], bool] = field(default_factory=Noted)
+    crcs: Noted[tuple[UnitKey, float], int] = field(default_factory=lambda: Noted(100_000))
+    as_stored: set[str] = field(default_factory=set)
     shapes: Shapes = field(default_factory=Shapes)
     wholes: WeakValueDictionary[tuple[str, str, str], Job] = field(default_factory=WeakValueDictionary)
 

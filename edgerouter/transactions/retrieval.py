@@ -26,7 +26,8 @@ from edgerouter.transactions.provisions import Provisions
 from edgerouter.transactions.sending import HeldPart
 from edgerouter.transactions.upstreams import Upstream
 
-_NOT_SHARED = ("range", "if-range")
+NOT_SHARED = ("range", "if-range")
+REFUSALS = (400, 406, 415, 501)  # of a form; another may be had
 
 
 class Retrieval(Protocol):
@@ -63,6 +64,16 @@ class Request:
     def again(self) -> bool:
         """Whether a fetch looks first what is held by now: not if that is not wanted, or was not true."""
         return not self.inbound.bypass and not self.lost
+
+    def for_instances(self, resource: Resource, wanted: Sequence[Wish]) -> "Request":
+        """The request for the instances that what the client wants is made of."""
+        inbound = replace(self.inbound, resource=resource, transaction=Transaction.RETRIEVE, query="")
+        return Request(self.provisions, inbound, wanted)
+
+    def brought(self, upstream: str) -> Label:
+        """How an answer is called that is made of units which were fetched for it."""
+        forwarded = "request" if self.inbound.bypass else self.forwarded.get(upstream, "miss")
+        return Label(f"fwd={forwarded}; stored")
 
     def trusted(self, unit: Held | None) -> Held | None:
         """The unit, unless it was found not to be there."""
@@ -105,7 +116,7 @@ class Request:
         if resource.kind is not self.resource.kind:  # asked for on the way to what the client wants
             inbound = replace(inbound, transaction=Transaction.RETRIEVE, query="")
         outbound = outbound_for(inbound, archive, wishes, self.provisions.box)
-        outbound = replace(outbound, fields=outbound.fields.without(*_NOT_SHARED))
+        outbound = replace(outbound, fields=outbound.fields.without(*NOT_SHARED))
         return Errand(archive, outbound, resource, wishes, self.provisions.box)
 
     def mender(self) -> Mender:

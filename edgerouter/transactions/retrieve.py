@@ -1,7 +1,7 @@
 """Retrieve from whoever holds it: the better holder first, the next when it fails before its first byte."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 
 from edgerouter.dicomweb.resource import Kind, Transaction
@@ -28,6 +28,7 @@ from edgerouter.transactions.keeping import directives, forward_status
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.probe import Subject
 from edgerouter.transactions.relay import UNCACHED, relay
+from edgerouter.transactions.streams import begun
 from edgerouter.transactions.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -154,28 +155,3 @@ def verdict(failures: Sequence[RouterError]) -> RouterError:
     broken = [error for error in failures if error.status not in _ABSENT]
     absent = [error for error in failures if error.status == 404]
     return next(iter([*broken, *absent, *failures]), NotFound("No archive of this route holds it."))
-
-
-async def begun(reply: Reply) -> Reply:
-    """The reply with its first bytes here: what fails before them can still be asked of another."""
-    if not isinstance(reply.body, bytes):
-        first = await anext(reply.body, b"")
-        reply.body = _Begun(first, reply.body)
-    return reply
-
-
-class _Begun(AsyncIterator[bytes]):
-    """A body whose first piece was read already."""
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._first = first
-        self._rest = rest
-
-    async def __anext__(self) -> bytes:
-        first, self._first = self._first, b""
-        return first or await anext(self._rest)
-
-    async def aclose(self) -> None:
-        close = getattr(self._rest, "aclose", None)
-        if close is not None:
-            await close()

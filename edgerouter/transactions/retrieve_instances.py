@@ -1,23 +1,36 @@
 """Instances through the cache: one, or those of a series or study; only what is missing is fetched."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import NamedTuple
 
+from edgerouter.cache.follower import FollowedPart, Follower
 from edgerouter.cache.listings import Member
-from edgerouter.cache.unit import CHANGED, Held
+from edgerouter.cache.unit import CHANGED, Held, UnitKey
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Source
-from edgerouter.transactions.fetch import Errand
+from edgerouter.transactions.derived import unit_of
+from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
 from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 
 OVERHEAD = 2048  # bytes that one more request costs the line
+
+
+class Coming(NamedTuple):
+    """An answer on its way: what was asked, the fill that brings it or its first part, and its parts."""
+
+    errand: Errand
+    follower: Follower
+    parts: AsyncIterator[Part]
 
 
 class InstancesRetrieval:
@@ -29,65 +42,99 @@ class InstancesRetrieval:
         self._found: dict[str, Found] = {}
 
     async def held(self, upstream: str, look_up: LookUp, label: Label) -> Reply | None:
+        found = await self.found(upstream, look_up)
+        return await self._request.hit(found.whole, label) if found.whole else None
+
+    async def fetched(self, archive: Upstream) -> Reply:
+        request = self._request
+        async with AsyncExitStack() as stack:
+            got = await self._got(archive, stack)
+            if not isinstance(got, Coming):
+                if (reply := await request.hit(got, VALIDATED)) is not None:
+                    return reply
+                got = await self._whole(archive, stack)
+            return await request.following(got.errand).parts(got.follower, got.parts, stack)
+
+    async def found(self, upstream: str, look_up: LookUp) -> Found:
+        """What is held of it; remembered for when the upstream has to be asked."""
         request = self._request
         found = await look_up.units(upstream, request.resource, request.names, request.wanted)
         self._found[upstream] = found
         request.forwarded[upstream] = found.forwarded
-        return await request.hit(found.whole, label) if found.whole else None
+        return found
 
-    async def fetched(self, archive: Upstream) -> Reply:
+    async def brought(self, archive: Upstream) -> tuple[Held, ...]:
+        """All of it as units, in its order, once what is missing has come.
+
+        Raises errors.UpstreamError; Unsuitable when it may not be kept, or is not complete."""
+        request, lost = self._request, Unsuitable("Not all of it can be kept.", upstream=archive.name)
+        async with AsyncExitStack() as stack:
+            got = await self._got(archive, stack)
+            if not isinstance(got, Coming):
+                return tuple(got)
+            head = await got.follower.head()
+            if head.status != 200 or not got.follower.stored:
+                raise lost
+            async for part in got.parts:
+                if isinstance(part, FollowedPart) and await part.unit() is None:
+                    raise lost
+        found = await request.larder.look_up.units(
+            archive.name, request.resource, request.names, request.wanted
+        )
+        if not found.whole:
+            raise lost
+        return found.whole
+
+    async def _got(self, archive: Upstream, stack: AsyncExitStack) -> "Sequence[Held] | Coming":
+        """The units of the answer, or what is coming of it, `stack` to be closed afterwards."""
         request = self._request
         found = self._found.get(archive.name)
+        got: Sequence[Held] | Coming | None = None
         if found and not request.inbound.bypass:
             if request.resource.level is Level.INSTANCE:
-                return await self._renewed(archive, next(iter(found.aged), None))
+                return await self._renewed(archive, next(iter(found.aged), None), stack)
             if found.some:
-                return await self._completed(archive, found) or await self._whole(archive)
-        return await self._whole(archive)
+                got = await self._completed(archive, found, stack)
+        return got or await self._whole(archive, stack)
 
-    async def _whole(self, archive: Upstream, aged: Held | None = None) -> Reply:
-        """All of it in one request; `aged` is the instance that is held and too old."""
+    async def _whole(self, archive: Upstream, stack: AsyncExitStack, aged: Held | None = None) -> "Coming":
+        """All of it in one request; one instance out of a fetch of more that is bringing it.
+
+        `aged` is the instance that is held and too old."""
         request = self._request
         resource = request.resource
         errand = request.errand(archive, resource)
-        job = None
-        if request.again and resource.level is Level.INSTANCE:
-            job = request.provisions.bringing(archive.name, resource)
-        if job is not None:
-            return await self._picked(errand, job)
+        single = request.again and resource.level is Level.INSTANCE
+        if single and (job := request.provisions.bringing(archive.name, resource)):
+            return await self._assembled(errand, [((resource.series, resource.instance), job)], stack)
         job = self._job(errand, aged)
-        async with AsyncExitStack() as stack:
-            follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
-            return await request.following(errand).parts(follower, follower.parts(), stack)
+        follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+        return Coming(errand, follower, follower.parts())
 
-    async def _picked(self, errand: Errand, job: Job) -> Reply:
-        """One instance out of the fetch of more that is bringing it."""
-        name = (errand.resource.series, errand.resource.instance)
-        return await self._assembled(errand, [(name, job)])
+    async def _assembled(self, errand: Errand, sources: Sequence[Source], stack: AsyncExitStack) -> "Coming":
+        stack.enter_context(self._request.reading(errand))
+        assembly = Assembly(sources, self._request.cache.fills, uniform=False)
+        stack.push_async_callback(assembly.aclose)
+        return Coming(errand, await assembly.begin(), assembly.parts())
 
-    async def _assembled(self, errand: Errand, sources: Sequence[Source]) -> Reply:
-        request = self._request
-        async with AsyncExitStack() as stack:
-            stack.enter_context(request.reading(errand))
-            assembly = Assembly(sources, request.cache.fills, uniform=False)
-            stack.push_async_callback(assembly.aclose)
-            follower = await assembly.begin()
-            return await request.following(errand).parts(follower, assembly.parts(), stack)
-
-    async def _renewed(self, archive: Upstream, aged: Held | None) -> Reply:
+    async def _renewed(
+        self, archive: Upstream, aged: Held | None, stack: AsyncExitStack
+    ) -> "Sequence[Held] | Coming":
         """The instance that is held, if the upstream says that its header is still right; else the new."""
         request = self._request
         aged = request.trusted(aged)
-        if aged is None or aged.header_at == CHANGED:
-            return await self._whole(archive)
-        meta = await request.cache.units.meta(aged.key)
-        if meta and meta.validator:
-            return await self._whole(archive, aged)
-        good = await self._validation.headers(request, archive, [aged])
-        reply = await request.hit([*good.values()], VALIDATED) if good else None
-        return reply or await self._whole(archive)
+        whole = unit_of(aged) if aged else None
+        if aged is None or whole is None or whole.header_at == CHANGED:
+            return await self._whole(archive, stack)
+        meta = await request.cache.units.meta(whole.key)
+        if aged is whole and meta and meta.validator:
+            return await self._whole(archive, stack, aged)
+        good = await self._validation.headers(request, archive, [whole])
+        return _renewed([aged], good) or await self._whole(archive, stack)
 
-    async def _completed(self, archive: Upstream, found: Found) -> Reply | None:
+    async def _completed(
+        self, archive: Upstream, found: Found, stack: AsyncExitStack
+    ) -> "Sequence[Held] | Coming | None":
         """What is held, and of the rest only what is missing; None where one request for all is better."""
         request = self._request
         study = request.resource.study or ""
@@ -95,19 +142,20 @@ class InstancesRetrieval:
         if not members:
             return None
         found = await request.larder.look_up.instances(archive.name, study, members, request.wanted)
-        aged = [unit for unit in map(request.trusted, found.aged) if unit and unit.header_at != CHANGED]
-        good = await self._validation.headers(request, archive, aged) if aged else {}
+        aged = [unit for unit in map(request.trusted, found.aged) if unit]
+        wholes = [whole for whole in map(unit_of, aged) if whole.header_at != CHANGED]
+        good = await self._validation.headers(request, archive, wholes) if wholes else {}
         units: dict[Member, Held] = {}
         for member, fresh, old in zip(members, found.units, found.aged, strict=True):
-            unit = request.trusted(fresh or (good.get(old.key) if old else None))
+            unit = request.trusted(fresh or next(iter(_renewed([old] if old else [], good)), None))
             if unit:
                 units[member] = unit
         if len(units) == len(members):
-            return await request.hit([units[member] for member in members], VALIDATED)
+            return [units[member] for member in members]
         if not units:
             return None
         errand = request.errand(archive, request.resource)
-        return await self._assembled(errand, self._sources(archive, members, units))
+        return await self._assembled(errand, self._sources(archive, members, units), stack)
 
     def _sources(
         self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held]
@@ -151,3 +199,9 @@ def _wholes(members: Sequence[Member], units: Mapping[Member, Held]) -> set[str]
         held[member[0]] += unit.size if unit else 0
         missing[member[0]] += unit is None
     return {series for series, count in missing.items() if count * OVERHEAD > held[series] and count}
+
+
+def _renewed(aged: Sequence[Held], good: Mapping[UnitKey, Held]) -> list[Held]:
+    """Those whose header was found to be right, as of now."""
+    pairs = [(unit, good.get(unit_of(unit).key)) for unit in aged]
+    return [replace(unit, header_at=now.header_at) for unit, now in pairs if now]

@@ -16,8 +16,10 @@ from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.inflating import inflated
+from edgerouter.transactions.viewing import Viewed
 
 T = TypeVar("T")
+_NOT_THERE = "What was held of it is not there any more; ask again."
 Bytes = AsyncGenerator[bytes, None]
 # The bytes of a unit from an offset to another, fetched anew; with its digests, only if they are the same.
 Mend = Callable[[Held, bytes | None, int, int], AsyncIterator[bytes]]
@@ -49,8 +51,11 @@ class HeldPart:
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         key = self.held.key
         with self._cache.readers.reading(key.upstream, key.study):
-            ranges = ranges_of(self.held, start, self.held.size if stop is None else stop)
-            if isinstance(self.held, Derived) and self.held.inflate_at:
+            stop = self.held.size if stop is None else stop
+            ranges = ranges_of(self.held, start, stop)
+            if isinstance(self.held, Viewed):
+                pieces = self._viewed(self.held, start, stop)
+            elif isinstance(self.held, Derived) and self.held.inflate_at:
                 pieces = self._inflated(self.held, ranges)
             else:
                 pieces = self._plain(ranges)
@@ -77,10 +82,18 @@ class HeldPart:
                     async for piece in pieces:
                         yield piece
 
+    async def _viewed(self, held: Viewed, start: int, stop: int) -> Bytes:
+        unit = self._unit or await self._cache.units.get(held.unit.key)
+        if unit is None or unit.meta.size != held.unit.size:
+            raise Cut(_NOT_THERE)
+        async with closed(held.views.read(held, unit, start, stop)) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def _inflated(self, held: Derived, ranges: Sequence[tuple[int, int]]) -> Bytes:
         unit = self._unit or await self._cache.units.get(held.unit.key)
         if unit is None or unit.meta.size != held.unit.size:
-            raise Cut("What was held of it is not there any more; ask again.")
+            raise Cut(_NOT_THERE)
         try:
             async with closed(inflated(unit, held.inflate_at, ranges)) as pieces:
                 async for piece in pieces:

@@ -1,7 +1,7 @@
 """The Studies service as one origin server: which transaction answers a request, and from which upstream."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from edgerouter.cache.cache import Cache
 from edgerouter.dicomweb.resource import Transaction
@@ -30,8 +30,10 @@ _KEY_OBJECTS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.59(?![0-9.])")
 
 
 class Service:
-    """Answers routed requests; one instance for the app. A `cache` goes with a `describer`, which reads the
-    files in it."""
+    """Answers routed requests; one instance for the app.
+
+    A `cache` goes with a `describer`, which reads the files in it; `derive_metadata` says of upstreams
+    whether metadata may be made of their instances, where it is not as their profiles say."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Service:
         search: Settings | None = None,
         cache: Cache | None = None,
         describer: Describer | None = None,
+        derive_metadata: Mapping[str, bool] | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
@@ -48,7 +51,10 @@ class Service:
         settings = search or Settings()
         self._search = Search(archives, box, self.locations, settings)
         federation = Federation(archives, settings.issuers, settings.max_rows)
-        self._cached = Cached(cache, describer, archives, box, federation) if cache and describer else None
+        self._cached = None
+        if cache and describer:
+            deriving = frozenset(_deriving(archives, derive_metadata or {}))
+            self._cached = Cached(cache, describer, archives, box, federation, deriving)
         self._retrieve = Retrieve(archives, box, self.locations, settings.max_rows, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
@@ -81,6 +87,12 @@ class Service:
         if not able:
             raise MethodNotAllowed("No upstream of this route takes uploads.", allow=["GET", "HEAD"])
         return await store(inbound, self._archives[able[0]], self._box)
+
+
+def _deriving(archives: Mapping[str, Upstream], said: Mapping[str, bool]) -> Iterator[str]:
+    for name, archive in archives.items():
+        if said.get(name, archive.profile.derive_metadata):
+            yield name
 
 
 def _touched(inbound: Inbound, reply: Reply | None) -> dict[str, set[str]]:

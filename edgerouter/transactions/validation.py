@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgerouter.cache.listings import Listing, Member, Row
+from edgerouter.cache.listings import DERIVED, Listing, Member, Row
 from edgerouter.cache.unit import CHANGED, Held, UnitKey
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.domains import alike
@@ -123,7 +123,7 @@ class Validation:
 
     async def _is_same(self, unit: Held, row: Row | None, asked_at: float) -> bool:
         """Whether a row that was asked for just now tells the header of a unit; in doubt it does not."""
-        if row is None or row.fetched_at < asked_at - 1:
+        if row is None or row.validator == DERIVED or row.fetched_at < asked_at - 1:
             return False
         opened = await self._larder.cache.units.get(unit.key)
         if opened is None:

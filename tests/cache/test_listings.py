@@ -2,11 +2,12 @@
 
 import sqlite3
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from edgerouter.cache.cache import Cache
-from edgerouter.cache.listings import Listing, Row
-from edgerouter.cache.unit import sealed
+from edgerouter.cache.listings import DERIVED, Listing, Row
+from edgerouter.cache.unit import UNSURE, UnitKind, sealed
 from tests.cache.support import SERIES, STUDY, got, instance, opened, put
 
 MEMBERS = ((SERIES, f"{SERIES}.3"), (SERIES, f"{SERIES}.1"), (f"{STUDY}.2", "1.9"))
@@ -63,6 +64,31 @@ async def test_metadata_comes_back_in_the_order_asked_with_its_holes(tmp_path: P
             (row.series, row.instance) for row in rows(1, 2, 3)
         }
         assert await cache.catalog.described("a", STUDY, "1.5") == set()
+
+
+async def test_a_row_of_our_making_takes_the_place_of_an_older_one_only(tmp_path: Path) -> None:
+    def made(data: bytes, at: float) -> list[Row]:
+        return [Row(SERIES, f"{SERIES}.1", data, at, DERIVED)]
+
+    async with opened(tmp_path) as cache:
+        key = replace(instance(), series=SERIES, instance=f"{SERIES}.1")
+        await put(cache, key, b"file")
+        since = cache.catalog.moment()
+        for row, kept in (
+            (made(b"{}", 40.0), made(b"{}", 40.0)),
+            (rows(1), rows(1)),  # the upstream's own
+            (made(b"{}", 50.0), rows(1)),
+            (made(b"[]", 51.0), made(b"[]", 51.0)),
+            (rows(1), rows(1)),
+        ):
+            await cache.catalog.put_metadata("a", STUDY, row, since)
+            assert await metadata(cache, 1) == kept
+        [held] = await cache.catalog.held(["a"], STUDY, SERIES, f"{SERIES}.1", UnitKind.INSTANCE)
+        assert held.header_at > 0, "nothing of that says that the header changed"
+        [own] = rows(1)
+        await cache.catalog.put_metadata("a", STUDY, [replace(own, data=b"{1}")], since)
+        [held] = await cache.catalog.held(["a"], STUDY, SERIES, f"{SERIES}.1", UnitKind.INSTANCE)
+        assert held.header_at == UNSURE
 
 
 async def test_many_rows_come_back_in_handfuls(tmp_path: Path) -> None:

@@ -300,9 +300,11 @@ def test_without_a_file_the_cache_stands_in_the_working_directory() -> None:
 
 
 def test_a_folder_is_an_upstream_beside_the_file_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "edgerouter.yaml").write_text("upstreams: {usb-stick: {folder: samples, issuer: USB}}")
+    section = "{folder: samples, issuer: USB, derive_metadata: no}"
+    (tmp_path / "edgerouter.yaml").write_text(f"upstreams: {{usb-stick: {section}}}")
     config = load(tmp_path / "edgerouter.yaml")
 
+    assert config.upstreams["usb-stick"].derive_metadata is False
     assert config.upstreams["usb-stick"].folder == tmp_path / "samples"
     assert config.missing() == (f"upstream usb-stick: folder {tmp_path / 'samples'} is not there",)
     (tmp_path / "samples").mkdir()

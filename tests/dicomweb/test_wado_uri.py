@@ -1,6 +1,6 @@
 import pytest
 
-from edgerouter.dicomweb.wado_uri import read_wado_uri
+from edgerouter.dicomweb.wado_uri import is_instance, read_wado_uri
 from edgerouter.errors import BadRequest
 
 MANDATORY = "requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4"
@@ -22,6 +22,23 @@ def test_a_request_is_read_and_its_query_kept() -> None:
 def test_a_plain_request_asks_for_the_default() -> None:
     request = read_wado_uri(MANDATORY)
     assert (request.content_types, request.transfer_syntax, request.anonymize) == ((), None, False)
+
+
+@pytest.mark.parametrize(
+    ("more", "as_it_is"),
+    [
+        ("&contentType=application/dicom", True),
+        ("&contentType=application%2FDICOM&transferSyntax=*", True),
+        ("", False),
+        ("&contentType=image/jpeg", False),
+        ("&contentType=application/dicom,image/jpeg", False),
+        ("&contentType=application/dicom&anonymize=yes", False),
+        ("&contentType=application/dicom&annotation=patient", False),
+        ("&contentType=application/dicom&vendor=1", False),
+    ],
+)
+def test_an_instance_as_it_is_is_asked_for_by_its_name_and_form_alone(more: str, as_it_is: bool) -> None:
+    assert is_instance(read_wado_uri(MANDATORY + more)) is as_it_is
 
 
 def test_the_order_and_encoding_of_parameters_do_not_count_in_a_comparison() -> None:

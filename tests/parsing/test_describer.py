@@ -12,11 +12,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgerouter.dicom.explicit_view import explicit_view
 from edgerouter.dicom.source import Part10Error
+from edgerouter.dicom.syntaxes import IMPLICIT_LITTLE_ENDIAN
 from edgerouter.parsing import describer as module
 from edgerouter.parsing import worker
 from edgerouter.parsing.describer import Describer, Unread
-from edgerouter.parsing.worker import MAX_ATTRIBUTE, Describe, Entry, Reply, ToXml
+from edgerouter.parsing.worker import MAX_ATTRIBUTE, Describe, Entry, Reply, ToXml, View
+from tests.dicom import build
 from tests.upstream.folder.embedded import dicom, picture
 
 BASE = "http://usb-stick.folder.invalid"
@@ -172,3 +175,37 @@ def test_a_number_that_is_none_sorts_as_no_number(tmp_path: Path, number: str) -
 
     entry = msgspec.msgpack.decode(reply.value, type=Entry)
     assert entry.number in (None, 99999999)
+
+
+async def test_references_can_stand_under_another_word(describer: Describer, file: bytes) -> None:
+    entry = await describer.describe(file, BASE, "dataset")
+
+    uri = json.loads(entry.metadata)["7FE00010"]["BulkDataURI"]
+    assert uri.endswith("/instances/1.2.3.4.5/dataset/7FE00010")
+
+
+async def test_a_document_is_found_in_its_file(describer: Describer, file: bytes, tmp_path: Path) -> None:
+    content = b"%PDF-1.7\n" + b"text " * 20 + b"%%EOF\n"
+    path = tmp_path / "document.dcm"
+    path.write_bytes(
+        dicom(EncapsulatedDocument=content + b"\0", MIMETypeOfEncapsulatedDocument="application/pdf")
+    )
+    document = await describer.document(os.fsencode(path))
+
+    assert document is not None
+    assert document.media == "application/pdf"
+    [(offset, length)] = document.pieces
+    assert path.read_bytes()[offset : offset + length] == content
+    assert await describer.document(file) is None
+
+
+async def test_a_view_is_told_as_what_is_new_and_what_stands_in_the_file(
+    describer: Describer, file: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "implicit.dcm"
+    path.write_bytes(build.part10(build.identity(explicit=False), IMPLICIT_LITTLE_ENDIAN))
+    view = await describer.view(os.fsencode(path))
+
+    assert view is not None
+    assert view == View(*explicit_view(str(path)) or ())
+    assert await describer.view(file) is None, "it is explicit already"

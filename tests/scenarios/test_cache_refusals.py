@@ -95,12 +95,10 @@ async def test_some_but_not_all_is_passed_on_and_asked_for_again(tmp_path: Path)
         ("{series}?imageSetId=17", DICOM),
         ("{instance}/frames/1?x=y", OCTETS),
         ("{series}/metadata?includefield=all", JSON),
-        ("{series}/metadata", XML),
-        ("{series}", "application/zip"),
-        ("{instance}/pixeldata", OCTETS),
         ("{instance}/bulkdata", OCTETS),
         (
-            "/wado?requestType=WADO&studyUID=1.2&seriesUID=1.2.3&objectUID=1.2.3.1&contentType=application/dicom",
+            "/wado?requestType=WADO&studyUID=1.2&seriesUID=1.2.3&objectUID=1.2.3.1&anonymize=yes"
+            "&contentType=application/dicom",
             "*/*",
         ),
     ],

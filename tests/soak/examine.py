@@ -41,7 +41,7 @@ def examine(folder: Path, origin: Origin) -> Found:
         return Found()
     with TemporaryDirectory(prefix="examined") as place:
         copy = Path(place, "cache")
-        shutil.copytree(folder, copy)
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("admin.sock"))
         copy.chmod(0o700)
         found, rows = _looked_at(copy)
         found += asyncio.run(_compared(copy, rows, origin))

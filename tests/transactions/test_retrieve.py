@@ -22,7 +22,8 @@ from edgerouter.http.fields import Fields
 from edgerouter.http.reply import Reply
 from edgerouter.metrics import REGISTRY
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.transactions.retrieve import begun, verdict
+from edgerouter.transactions.retrieve import verdict
+from edgerouter.transactions.streams import begun
 from edgerouter.upstream.seam import Framing, Outbound
 from tests.support.hospital import Hospital, MemoryArchive, Study, studies
 from tests.transactions.ask import BOX, House, got, inbound

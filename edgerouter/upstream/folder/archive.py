@@ -29,7 +29,9 @@ from edgerouter.upstream.seam import Outbound
 
 log = logging.getLogger(__name__)
 
-FOLDER = replace(STANDARD, name="folder", search=Searching(page_limits=everywhere(MAX_RESULTS)))
+FOLDER = replace(
+    STANDARD, name="folder", search=Searching(page_limits=everywhere(MAX_RESULTS)), derive_metadata=True
+)
 PATIENCE = 30.0  # seconds that a request waits for the first scan
 
 

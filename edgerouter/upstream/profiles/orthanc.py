@@ -47,6 +47,7 @@ ORTHANC = Profile(
     multipart_xml_search=False,
     pictures=("image/jpeg", "image/png"),
     frames_batch=1,
+    derive_metadata=True,
     single_part_store=False,
     plain_content_type=True,
 )

@@ -28,6 +28,8 @@ class Profile:
     """The rendered types it has, its default first; empty for whatever it may have."""
     frames_batch: int | None = None
     """How many frames are best asked for in one request; None for as many as wanted."""
+    derive_metadata: bool = False
+    """Its metadata says what its instances do, so that one may be made of the other."""
     single_part_store: bool = True
     """Takes one instance as a lone `application/dicom` body."""
     plain_content_type: bool = False

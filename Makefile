@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test crash power-cuts soak bench-session lint lock clean
+.PHONY: setup packages demo test crash power-cuts soak bench bench-session lint lock clean
 
 setup: $(VENV)/.ready
 
@@ -52,6 +52,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench
 
 lock:
 	uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.lock

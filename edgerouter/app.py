@@ -46,12 +46,15 @@ from edgerouter.middleware import Access, Observer, Settings, wrap
 from edgerouter.middleware.errors import places
 from edgerouter.parsing.describer import Describer
 from edgerouter.server import Beside, Limits, admin_listener, names, serve
+from edgerouter.transactions.search import Settings as Searching
 from edgerouter.transactions.service import Service
 from edgerouter.upstream.archive import HttpArchive, Timeouts
 from edgerouter.upstream.folder.archive import FolderArchive
-from edgerouter.upstream.profile import PROFILES
+from edgerouter.upstream.profiles import PROFILES
+from edgerouter.upstream.profiles.quirks import with_quirks
 from edgerouter.upstream.target import origin
 from edgerouter.upstream.tls import client_context
+from edgerouter.upstream.translating import TranslatingArchive
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +75,11 @@ def archive(name: str, upstream: Upstream) -> HttpArchive | FolderArchive:
     )
     tls = upstream.tls
     times = upstream.timeouts
-    return HttpArchive(
+    profile = with_quirks(PROFILES[upstream.profile], upstream.quirks.model_dump(exclude_none=True))
+    kind = HttpArchive if profile.documents == "both" else TranslatingArchive
+    return kind(
         name,
-        PROFILES[upstream.profile],
+        profile,
         bases,
         aliases=upstream.aliases,
         credentials=credentials,
@@ -196,16 +201,27 @@ def _service(
 ) -> Service:
     """Tokens stay good for as long as the cache directory does."""
     box = TokenBox(cache.secret if cache else secrets.token_bytes(32))
-    most = config.server.limits.max_search_answer
     said = {name: upstream.derive_metadata for name, upstream in config.upstreams.items()}
     return Service(
         archives,
         box,
-        issuers=issuers(config),
-        max_search_answer=most,
+        search=_searching(config, cache),
         cache=cache,
         describer=describer,
         derive_metadata={name: derives for name, derives in said.items() if derives is not None},
+    )
+
+
+def _searching(config: Config, cache: Cache | None) -> Searching:
+    upstreams = config.upstreams.items()
+    return Searching(
+        issuers={name: upstream.issuer for name, upstream in upstreams if upstream.issuer},
+        home=config.patients.home,
+        mapping=config.patients.mapping,
+        bare_ids=config.patients.bare_ids,
+        patience={name: one.timeouts.search for name, one in upstreams if one.timeouts.search},
+        max_rows=config.server.limits.max_search_answer,
+        folder=config.cache.path if cache else None,
     )
 
 

@@ -139,9 +139,30 @@ FAILOVERS = Counter(
     ["upstream"],
     registry=REGISTRY,
 )
+SNAPSHOTS = Counter(
+    "edgerouter_search_snapshots",
+    "Ordered answers of federated searches: taken (asked of the upstreams), used (another page, or the same "
+    "search within seconds), spilled to disk, or dropped because neither memory nor disk had room.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+SNAPSHOT_BYTES = Gauge(
+    "edgerouter_search_snapshot_bytes",
+    "Bytes of the answers kept for paging, in memory and on disk.",
+    ["place"],
+    registry=REGISTRY,
+)
+MAPPING_READS = Counter(
+    "edgerouter_patient_mapping_reads",
+    "Times that the file of cross-referenced patients was read after a change, or refused as it is.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+for _outcome in ("read", "refused"):
+    MAPPING_READS.labels(_outcome)  # zero is a figure, too: alerts watch for its change
 CONFLICTS = Counter(
     "edgerouter_patient_conflicts",
-    "Merged rows whose sources name different patients under one UID.",
+    "Matches whose sources name different patients under one UID.",
     registry=REGISTRY,
 )
 

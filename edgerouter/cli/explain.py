@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 
 from edgerouter.cli.common import GOOD, REFUSED, add_config, load_or_report
 from edgerouter.config import Config
+from edgerouter.config.attributes import dataset_attribute
 from edgerouter.config.problems import Mistake
 from edgerouter.config.rehearsal import at_site
-from edgerouter.config.rules import dataset_attribute
 from edgerouter.config.values import moment
+from edgerouter.dicomweb import query
+from edgerouter.dicomweb.query import Spelling
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import RequestError
 from edgerouter.http.fields import Fields
-from edgerouter.routing.facts import Facts, asked
+from edgerouter.routing.facts import Asked, Facts, asked
 from edgerouter.routing.router import Denial, Route, Router, Verdict
 
 if TYPE_CHECKING:
@@ -68,8 +70,27 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     router = config.router()
     decision = router.decide(facts)
     told = _decided(decision, facts.transaction)
-    print("\n".join([_seen(facts), *_told(router.explain(facts)), told, *_open(router, facts)]))
-    return REFUSED if isinstance(decision, Denial) else GOOD
+    refused, guarded = _guarded(decision, request)
+    print("\n".join([_seen(facts), *_told(router.explain(facts)), told, *guarded, *_open(router, facts)]))
+    return REFUSED if refused or isinstance(decision, Denial) else GOOD
+
+
+def _guarded(decision: Route | Denial, request: Asked) -> tuple[bool, list[str]]:
+    """Whether the guards of the rule refuse the search, and what they make of it."""
+    guard = decision.guard if isinstance(decision, Route) else None
+    if guard is None or request.transaction is not Transaction.SEARCH:
+        return False, []
+    try:
+        passed = guard.let_through(query.parse(request.query), request.resource)
+    except RequestError as error:
+        return True, [f"refused: {error.status} {error.detail}"]
+    lines = [f"searched as: {query.emit(passed.asked, Spelling()) or 'it is'}"]
+    for gate in passed.gates:
+        lines.append(f"only if the {gate.resource.level} matches: {query.emit(gate.asked, Spelling())}")
+    if guard.max_results is not None:
+        more = "refused with 413" if guard.refuse else "cut off"
+        lines.append(f"at most {guard.max_results} results, more are {more}")
+    return False, lines
 
 
 def _open(router: Router, facts: Facts) -> Iterator[str]:

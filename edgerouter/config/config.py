@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgerouter.config.cache import CacheConfig
 from edgerouter.config.document import Document, read
+from edgerouter.config.patients import PatientsConfig
 from edgerouter.config.problems import ConfigError, Problem, shown
 from edgerouter.config.report import validate
 from edgerouter.config.rules import DEFAULT, RuleFile, RuleTest, names, rules_in
@@ -31,6 +32,7 @@ class ConfigFile(Section):
     upstreams: Annotated[dict[Name, Upstream], Field(min_length=1)]
     cache: Annotated[CacheConfig, Field(validate_default=True)] = cast(CacheConfig, {})
     # Validated like one that was written: its path is relative to this file, too.
+    patients: PatientsConfig = PatientsConfig()
     rules: tuple[str, ...] = ()
     """Rule files as globs relative to this file; their rules are tried in this order."""
 
@@ -52,6 +54,7 @@ class Config:
     server: ServerConfig
     upstreams: Mapping[str, Upstream]
     cache: CacheConfig
+    patients: PatientsConfig
     rules: tuple[Rule, ...] = ()
     tests: tuple[Located, ...] = ()
 
@@ -59,7 +62,7 @@ class Config:
         return Router(self.rules, tuple(self.upstreams))
 
     def missing(self) -> tuple[str, ...]:
-        """Secrets and certificate files that are not there now, a sentence each."""
+        """Secrets, certificates and other files that are not there now, a sentence each."""
         token = self.server.admin and self.server.admin.token
         return (
             *(f"server.admin: {what}" for what in (token.missing() if token else ())),
@@ -68,6 +71,7 @@ class Config:
                 for name, upstream in self.upstreams.items()
                 for what in upstream.missing()
             ),
+            *self.patients.missing(),
         )
 
     @property
@@ -96,6 +100,8 @@ def load(path: str | Path) -> Config:
     rule_files = [_checked(RuleFile, document, around) for document in rule_documents]
     problems = [problem for document in (main, *rule_documents) for problem in document.problems]
     problems += [*_doubled(rule_documents), *_unreachable(rule_documents)]
+    if file:
+        problems += [*file.patients.problems(), *([] if file.patients.home else _homeless(rule_documents))]
     if problems or file is None:
         raise ConfigError(problems)
     return _config(file, [(d, f) for d, f in zip(rule_documents, rule_files, strict=True) if f])
@@ -117,6 +123,7 @@ def _config(file: ConfigFile, rule_files: list[tuple[Document, RuleFile]]) -> Co
         server=file.server,
         upstreams=MappingProxyType(file.upstreams),
         cache=file.cache,
+        patients=file.patients,
         rules=tuple(rule.compile(zone) for _, rules in rule_files for rule in rules.rules),
         tests=tuple(
             Located(document.file, document.line(("tests", number)), number, test)
@@ -180,6 +187,18 @@ def _doubled(documents: list[Document]) -> list[Problem]:
             elif name:
                 first[name] = f"{document.file}:{document.line(place)}"
     return problems
+
+
+def _homeless(documents: list[Document]) -> list[Problem]:
+    """Rules that speak of the home domain of a configuration without one."""
+    what, fix = "needs a home", "write patients: {home: ISSUER} in the configuration"
+    return [
+        document.problem(("rules", index, "route", "bare_ids"), what, fix)
+        for document in documents
+        for index, rule in enumerate(rules_in(document.data))
+        if isinstance(rule, dict) and isinstance(route := rule.get("route"), dict)
+        if route.get("bare_ids") == "home"
+    ]
 
 
 def _unreachable(documents: list[Document]) -> list[Problem]:

@@ -7,8 +7,11 @@ from edgerouter.config.config import Config, Located
 from edgerouter.config.problems import Problem
 from edgerouter.config.rules import DEFAULT, Expect, RuleTest
 from edgerouter.config.values import A_MONDAY
+from edgerouter.dicomweb import query
+from edgerouter.errors import RequestError
 from edgerouter.http.fields import Fields
 from edgerouter.routing.facts import Facts
+from edgerouter.routing.guard import Guard
 from edgerouter.routing.router import Denial, Route, Router
 
 A_MONDAY_NOON = A_MONDAY + timedelta(hours=12)
@@ -39,7 +42,8 @@ def _failed(located: Located, router: Router, zone: tzinfo | None) -> Problem | 
     verdicts = router.explain(facts)
     rule = next((verdict.rule.name for verdict in verdicts if verdict.unmet is None), DEFAULT)
     expect = located.test.expect
-    differences = list(_differences(expect, rule, router.decide(facts)))
+    decision = router.decide(facts)
+    differences = [*_differences(expect, rule, decision), *_guarded(located.test, decision)]
     if not differences:
         return None
     reasons = [f"{v.rule.name}: {v.unmet}" for v in verdicts if v.rule.name == expect.rule and v.unmet]
@@ -56,3 +60,29 @@ def _differences(expect: Expect, rule: str, decision: Route | Denial) -> Iterato
     upstreams = decision.upstreams if isinstance(decision, Route) else ()
     if expect.upstreams and expect.upstreams != upstreams:
         yield f"expected upstreams {', '.join(expect.upstreams)}, got {', '.join(upstreams) or 'a denial'}"
+
+
+def _guarded(test: RuleTest, decision: Route | Denial) -> Iterator[str]:
+    """How the guards' part differs: whether they refuse, or with which keys the search goes on."""
+    expect = test.expect
+    if not (expect.refused or expect.query):
+        return
+    refused, keys = None, dict[str, str]()
+    guard = decision.guard if isinstance(decision, Route) else None
+    try:
+        asked = query.parse(test.request.query)
+        passed = (guard or Guard()).let_through(asked, test.request.resource, A_MONDAY.date())
+        keys = {match.attribute.keyword: ",".join(match.values) for match in passed.asked.matches}
+        for gate in passed.gates:
+            keys |= {match.attribute.keyword: ",".join(match.values) for match in gate.asked.matches}
+    except RequestError as error:
+        refused = error.status
+    if expect.refused != refused:
+        yield f"expected {_refusal(expect.refused)}, got {_refusal(refused)}"
+    for name, value in expect.query.items() if not refused else ():
+        if keys.get(name) != value:
+            yield f"expected {name} to be searched by {value}, got {keys.get(name, 'nothing')}"
+
+
+def _refusal(status: int | None) -> str:
+    return f"a refusal with {status}" if status else "no refusal"

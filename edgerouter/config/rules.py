@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic.types import StringConstraints
 
-from edgerouter.config.problems import Mistake, did_you_mean, shown
+from edgerouter.config.attributes import Attribute, DatasetAttribute
+from edgerouter.config.guards import Guards
+from edgerouter.config.problems import Mistake, shown
 from edgerouter.config.section import OneOrMany, RuleRef, Section, UpstreamRef, written
 from edgerouter.config.values import (
     AddressText,
@@ -20,9 +22,10 @@ from edgerouter.config.values import (
     WindowText,
     YesNo,
 )
+from edgerouter.dicomweb.domains import BareIds
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
+from edgerouter.dicomweb.united import Counts
 from edgerouter.errors import RequestError
-from edgerouter.routing.attributes import attribute, keywords, unreadable
 from edgerouter.routing.conditions import (
     Condition,
     OnClient,
@@ -61,29 +64,18 @@ KindWord = Literal[
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-def _attribute(value: object) -> str:
-    text = str(value)
-    name = attribute(text)
-    if name is None:
-        fix = did_you_mean(text, keywords()) or "write a keyword of PS3.6 or eight hex digits"
-        raise Mistake(f"unknown attribute {shown(text)}", fix)
-    return name
-
-
-def dataset_attribute(value: object) -> str:
-    """The name of an attribute that rules can look at in an instance; raises Mistake."""
-    name = _attribute(value)
-    if why := unreadable(name):
-        raise Mistake(f"{shown(str(value))} {why}", "name one at the top of the dataset: Modality")
-    return name
-
-
 def _status(value: object) -> int:
     text = str(value)
     if text not in map(str, STATUSES):
         fix = f"choose of {', '.join(map(str, STATUSES))}"
         raise Mistake(f"{shown(text)} is no status for a denial", fix)
     return int(text)
+
+
+def _refusal(value: object) -> int:
+    if str(value) not in ("400", "413"):
+        raise Mistake(f"{shown(str(value))} is no status of a guard", "choose of 400, 413")
+    return int(str(value))
 
 
 def _request(value: object) -> Asked:
@@ -104,9 +96,8 @@ def _field_name(value: object) -> str:
     return text.lower()
 
 
-Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema({"type": "string"})]
-DatasetAttribute = Annotated[str, PlainValidator(dataset_attribute), WithJsonSchema({"type": "string"})]
 Status = Annotated[int, PlainValidator(_status), WithJsonSchema({"enum": list(STATUSES)})]
+Refusal = Annotated[int, PlainValidator(_refusal), WithJsonSchema({"enum": [400, 413]})]
 RequestText = Annotated[Asked, PlainValidator(_request), WithJsonSchema({"type": "string"})]
 FieldName = Annotated[str, PlainValidator(_field_name), WithJsonSchema({"type": "string"})]
 # Editors read 123 as a number; to us every value is the text that stands there.
@@ -167,8 +158,8 @@ class Match(Section):
         return tuple(OnDataset.of(name, values) for name, values in self.dataset.items())
 
 
-class RouteTo(Section):
-    """Where a matching request goes."""
+class RouteTo(Guards):
+    """Where a matching request goes, and what its searches must be like."""
 
     later = frozenset({"store"})
 
@@ -187,16 +178,29 @@ class RouteTo(Section):
     default_syntax: Literal["explicit", "any"] = "explicit"
     """Retrieve: what a client means that names no transfer syntax: Explicit VR Little Endian, or any."""
 
+    counts: Counts = "max"
+    """Search: what NumberOf… of a study or series at several upstreams is: the largest that one of them says;
+    `exact`, by listing its instances; or `sum`, for upstreams that never hold the same instance."""
+    patients: Literal["flag", "apart"] = "flag"
+    """Search: whether a study that is another patient's at another upstream is one row, the better holder's,
+    and a line in the log, or a row for each patient."""
+    bare_ids: BareIds | None = None
+    """Search: what a PatientID without IssuerOfPatientID means; without it, what `patients` says."""
+
     def compile(self, rule: str) -> Route:
         return Route(
             self.upstreams,
             rule,
             self.deadline,
             self.partial == "fail",
+            counts=self.counts,
+            apart=self.patients == "apart",
+            bare_ids=self.bare_ids,
             promote=self.promote,
             read_ahead=self.read_ahead,
             max_stale=self.max_stale,
             any_syntax=self.default_syntax == "any",
+            guard=self.guard(),
         )
 
 
@@ -222,6 +226,13 @@ class RuleConfig(Section):
             raise Mistake(f"{DEFAULT} is what no rule at all is called", "choose another name")
         if (self.route is None) is (self.deny is None):
             raise Mistake("needs exactly one of route and deny", "keep one consequence")
+        if self.route and self.route.guards:
+            if self.match.transaction != ("search",):
+                # Elsewhere such a route would let everything through: a guard that is none.
+                what = f"route.{self.route.guards[0]} is of searches only"
+                raise Mistake(what, "write transaction: search in its match")
+            if why := self.route.misplaced(self.match.level):
+                raise Mistake(f"route: {why}", "say by match.level what is searched")
         return self
 
     def compile(self, zone: tzinfo | None) -> Rule:
@@ -241,11 +252,15 @@ class Expect(Section):
     """The rule that decides, or `default`."""
     upstreams: AnyOf[UpstreamRef] = ()
     denied: Status | None = None
+    refused: Refusal | None = None
+    """The status by which the guards of the rule refuse a search."""
+    query: dict[Attribute, Pattern] = Field(default_factory=dict)
+    """Keys, and their values, with which a search goes on."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.rule or self.upstreams or self.denied):
-            raise Mistake("expects nothing", "write rule, upstreams or denied")
+        if not (self.rule or self.upstreams or self.denied or self.refused or self.query):
+            raise Mistake("expects nothing", "write rule, upstreams, denied, refused or query")
         return self
 
 

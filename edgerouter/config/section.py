@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -44,17 +43,6 @@ def surroundings(info: ValidationInfo) -> Surroundings:
 def written(text: str) -> Any:
     """A default spelled as a person would write it, read by the field's own type."""
     return Field(default=text, validate_default=True)
-
-
-def not_yet(*words: str) -> BeforeValidator:
-    """Values of the design that nothing carries out yet."""
-
-    def refuse(value: object) -> object:
-        if value in words:
-            raise Mistake(f"{value} is not available in this version", "choose another")
-        return value
-
-    return BeforeValidator(refuse)
 
 
 class OneOrMany:

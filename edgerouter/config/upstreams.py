@@ -10,15 +10,22 @@ from pydantic import model_validator
 from pydantic.types import StringConstraints
 
 from edgerouter.config.problems import Mistake
+from edgerouter.config.quirks import Quirks
 from edgerouter.config.secret import Auth
-from edgerouter.config.section import FilePath, Section, not_yet, written
+from edgerouter.config.section import FilePath, Section, written
 from edgerouter.config.urls import BaseUrl
 from edgerouter.config.values import Count, Duration, SizeOrNone, YesNo
 from edgerouter.dicomweb.resource import Transaction
 
-ProfileName = Annotated[
-    Literal["standard", "orthanc", "dcm4chee"],
-    not_yet("google", "azure", "aws", "medical-connections", "osirix"),
+ProfileName = Literal[
+    "standard",
+    "orthanc",
+    "dcm4chee",
+    "google",
+    "azure",
+    "aws",
+    "medical-connections",
+    "osirix",
 ]
 
 
@@ -47,6 +54,8 @@ class Timeouts(Section):
     between_reads: Duration = written("30s")
     store_answer: Duration = written("5m")
     """From the end of a Store's body to the response head."""
+    search: Duration | None = None
+    """For its whole share of a search, where that is less than the route's deadline."""
 
 
 _OF_FOLDERS = frozenset({"folder", "issuer", "concurrency", "cache_quota", "derive_metadata"})
@@ -67,6 +76,9 @@ class Upstream(Section):
     wado_uri_url: BaseUrl | None = None
     """The URI service (PS3.18 §9)."""
     profile: ProfileName = "standard"
+    """The product it is."""
+    quirks: Quirks = Quirks()
+    """Where it differs from its profile."""
     issuer: Annotated[str, StringConstraints(pattern=r"^[^\\^&\n\t]{1,64}$")] | None = None
     """The assigning authority of its patient IDs."""
     aliases: tuple[BaseUrl, ...] = ()

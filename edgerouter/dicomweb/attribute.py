@@ -10,7 +10,7 @@ from edgerouter.errors import BadRequest
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _SEPARATORS = re.compile(r"[,\\]")
-_EMPTY = '""'  # PS3.4 §C.2.2.2.7: matches an attribute that is there without a value
+EMPTY = '""'  # PS3.4 §C.2.2.2.7: matches an attribute that is there without a value
 
 _YEAR, _MONTH, _DAY = r"[0-9]{4}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12][0-9]|3[01])"
 _DATE = _YEAR + _MONTH + _DAY
@@ -82,7 +82,7 @@ def read_values(attribute: Attribute, text: str, *, empty: bool, multiple: bool)
 
 
 def _fits(vr: str, value: str, *, empty: bool) -> bool:
-    if value in ("", "*") or (empty and value == _EMPTY):
+    if value in ("", "*") or (empty and value == EMPTY):
         return True
     if vr == "UI":
         return is_uid(value)

@@ -1,13 +1,13 @@
 """Match keys checked again on what a source returned: a source may ignore a key it does not support, and
 then answers with rows that nobody asked for (PS3.18 §8.3.4, law 6)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from edgerouter.dicom.matching import InvalidKey, Matcher
-from edgerouter.dicomweb.attribute import Attribute
+from edgerouter.dicomweb.attribute import EMPTY, Attribute
 from edgerouter.dicomweb.query import Match, SearchQuery
 from edgerouter.dicomweb.resource import Level, Resource
 from edgerouter.dicomweb.rows import ISSUER, PATIENT_ID, STUDY_DATE, Row, names, values
@@ -39,6 +39,11 @@ class Filter:
         return self.identifies or bool(self._if_said)
 
     @property
+    def idle(self) -> bool:
+        """Whether every row passes."""
+        return not (self._path or self.checks)
+
+    @property
     def identifies(self) -> bool:
         """Whether it has keys that say whose or which it is."""
         return bool(self._uids or self._demanded)
@@ -58,14 +63,16 @@ class Filter:
         return all(check(model) for check in checks.values())
 
 
-def answerable(asked: SearchQuery, resource: Resource) -> SearchQuery:
-    """The same search with the identity keys it matches among the fields it asks for, so that they can be
-    checked."""
-    if asked.include_all or not _top_level(resource):
+def answerable(asked: SearchQuery, resource: Resource, demanded: Sequence[Match] = ()) -> SearchQuery:
+    """The same search with the identity keys it matches, and what is `demanded`, among the fields it asks
+    for, so that they can be checked."""
+    if asked.include_all:
         return asked
-    there = {field.path for field in asked.includefield}
-    more = tuple(one for one in _keys(asked, _IDENTITY) if one.path not in there)
-    return replace(asked, includefield=asked.includefield + more)
+    own = _keys(asked, _IDENTITY) if _top_level(resource) else ()
+    wanted = {one.path: one for one in asked.includefield}
+    for one in (*own, *(match.attribute for match in demanded)):
+        wanted.setdefault(one.path, one)
+    return replace(asked, includefield=tuple(wanted.values()))
 
 
 def _top_level(resource: Resource) -> bool:
@@ -97,7 +104,7 @@ def _compiled(asked: SearchQuery, tags: frozenset[str]) -> Checks:
 
 def _literal(match: Match, asked: SearchQuery) -> bool:
     """Whether the key means what it says: an empty value is matched specially, or not at all."""
-    return not asked.emptyvaluematching and all(match.values)
+    return all(match.values) and not (asked.emptyvaluematching and EMPTY in match.values)
 
 
 def _keys(asked: SearchQuery, tags: Iterable[str]) -> Iterator[Attribute]:

@@ -1,49 +1,41 @@
 """Search answers of several archives made one (PS3.18 defines no merging; DESIGN laws 5 and 6).
 
-Rows are merged by UID, never by position; attribute by attribute, never field by field of a patient.
-Values keep the bytes their source sent."""
+Rows are merged by UID, never by position; attribute by attribute, never field by field of a patient."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
+from edgerouter.dicomweb.patients import NOBODY, CrossReference, Patient
 from edgerouter.dicomweb.resource import Level
-from edgerouter.dicomweb.rows import (
-    ISSUER,
-    PATIENT_ID,
-    SERIES_INSTANCES,
-    STUDY_DATE,
-    STUDY_INSTANCES,
-    STUDY_TIME,
-    Key,
-    Row,
-    Tags,
-    made,
-    names,
-    number,
-    said,
-    text,
-    values,
-    vr,
-    written,
+from edgerouter.dicomweb.rows import Key, Row, Tags, names, said, written
+from edgerouter.dicomweb.united import (
+    MODALITIES,
+    Counts,
+    dated,
+    drop_empty_modalities,
+    fill,
+    same_patient,
+    unite,
 )
 
-MODALITIES = "00080061"
 _RETRIEVE_URL = "00081190"
-_AVAILABILITY = "00080056"
-_AVAILABLE = ("ONLINE", "NEARLINE", "OFFLINE", "UNAVAILABLE")
-_UNIONS = {MODALITIES: "CS", "00080062": "UI", "00080054": "AE"}  # tag → VR
-_COUNTS = ("00201206", STUDY_INSTANCES, SERIES_INSTANCES)
 _PATIENT_COUNTS = ("00201200", "00201202", "00201204")
-_SYNTAXES = "00083002"
-_CHARACTER_SET = "00080005"
-# An offset from UTC belongs to the date and time it came with.
-_WHEN = (STUDY_DATE, STUDY_TIME, "00080201")
-# Accession number and its issuer, study ID, referring physician, descriptions.
-_FILLED = ("00080050", "00080051", "00080090", "00081030", "0008103E", "00200010")
-_BIRTH_DATE, _SEX = "00100030", "00100040"
 
-Held = Sequence[tuple[Row, Tags]]
-"""Rows of one key with their attributes, the better holder first."""
+
+class Group(msgspec.Struct, gc=False):
+    """The rows of one match, the better holder first; they are merged when a page needs them.
+
+    `conflict` says that the sources name different patients."""
+
+    rows: tuple[Row, ...]
+    order: str
+    conflict: bool = False
+
+
+Match = Row | Group
+"""One match of the federation, not merged yet; a row is one that a single source has."""
 
 
 @dataclass(slots=True)
@@ -64,33 +56,78 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Merger:
-    """How the rows of one search become one list: `preference` is the route's order of upstreams."""
+    """How the rows of one search become one list: `preference` is the route's order of upstreams, `persons`
+    says which patients are one, and with `apart` a study of several patients is a row for each."""
 
     level: Level
     public: str
     preference: tuple[str, ...]
+    counts: Counts = "max"
+    apart: bool = False
+    persons: CrossReference = NOBODY
 
-    def __call__(self, group: Sequence[Row]) -> Merged:
-        """The match that rows of one key, one for each source, make together.
+    def match(self, rows: Sequence[Row]) -> list[Match]:
+        """The match that rows of one key, one for each source, are together: usually one.
 
-        The better holder (most instances, then preference) gives the dates and whatever is not united;
-        its RetrieveURL is ours."""
-        if len(group) == 1:
-            return self._alone(group[0])
-        held = [(row, row.tags) for row in sorted(group, key=self._rank)]
-        dated, tags = held[0][0], dict(held[0][1])
-        conflict = any(differ(tags, other) for _, other in held[1:])
-        _unite(tags, held)
-        if not conflict:
-            dated = _fill(tags, held)
-        sources = {row.source: row.instances for row, _ in held}
-        body = self._written(tags, dated.key)
-        return Merged(dated.key, body, dated.order, sources, self._bare(tags), conflict)
+        The better holder has most instances; between equals the route's order decides."""
+        if len(rows) == 1:
+            return [rows[0]]
+        held = sorted(rows, key=self._rank)
+        if not any(self._differ(held[0], row) for row in held[1:]):
+            return [Group(tuple(held), self._order(held))]
+        if not self.apart:
+            return [Group(tuple(held), self._order(held), conflict=True)]
+        parts = self._by_patient(held)
+        return [
+            Group(tuple(part), f"{self._order(part)}\0{number:04d}", conflict=True)
+            for number, part in enumerate(parts)
+        ]
 
-    def _alone(self, row: Row) -> Merged:
+    def merged(self, match: Match) -> Merged:
+        """The match as it leaves: the better holder gives the dates and whatever is not united; its
+        RetrieveURL is ours."""
+        if isinstance(match, Row):
+            return self._alone(match, match.order, conflict=False)
+        if len(match.rows) == 1:
+            return self._alone(match.rows[0], match.order, conflict=match.conflict)
+        held = [(row, row.tags) for row in match.rows]
+        tags = dict(held[0][1])
+        unite(tags, held, self.counts)
+        if not any(self._differ(match.rows[0], row) for row in match.rows[1:]):
+            fill(tags, held, self._differ)
+        key = match.rows[0].key
+        sources = {row.source: row.instances for row in match.rows}
+        body = self._written(tags, key)
+        return Merged(key, body, match.order, sources, self._bare(tags), match.conflict)
+
+    def _alone(self, row: Row, order: str, *, conflict: bool) -> Merged:
         tags = row.tags
         body = self._written(tags, row.key)
-        return Merged(row.key, body, row.order, {row.source: row.instances}, self._bare(tags))
+        return Merged(row.key, body, order, {row.source: row.instances}, self._bare(tags), conflict)
+
+    def _by_patient(self, held: Sequence[Row]) -> list[list[Row]]:
+        """The rows of each patient, in the order of the better holders; who names none is with the first."""
+        parts: list[list[Row]] = []
+        for row in held:
+            part = next((part for part in parts if not any(self._differ(each, row) for each in part)), None)
+            if part is None:
+                parts.append(part := [])
+            part.append(row)
+        return parts
+
+    def _differ(self, one: Row, other: Row) -> bool:
+        return self.persons.differ(
+            Patient(one.issuer, one.patient_id), Patient(other.issuer, other.patient_id)
+        )
+
+    def _order(self, held: Sequence[Row]) -> str:
+        """The place of the row that gives the date: a better holder that has none takes another's."""
+        if self.level is not Level.STUDY or all(row.order == held[0].order for row in held):
+            return held[0].order
+        tags = [(row, row.tags) for row in held]
+        if any(self._differ(held[0], row) for row in held[1:]):
+            return held[0].order
+        return (dated(tags, same_patient(tags, self._differ)) or tags[0])[0].order
 
     def _bare(self, tags: Tags) -> bool:
         return self.level is Level.STUDY and MODALITIES not in tags
@@ -113,96 +150,23 @@ class Merger:
         return self.public + "".join(f"/{word}/{uid}" for word, uid in zip(words, key, strict=False))
 
 
+def _patient(row: Row) -> Patient:
+    return Patient(row.issuer, row.patient_id)
+
+
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows by key; of what a source says twice, the first."""
     held: dict[Key, list[Row]] = {}
     for row in rows:
-        group = held.setdefault(row.key, [])
-        if all(row.source != other.source for other in group):
+        group = held.get(row.key)
+        if group is None:
+            held[row.key] = [row]
+        elif all(row.source != other.source for other in group):
             group.append(row)
     return list(held.values())
 
 
 def merge(rows: Iterable[Row], merger: Merger) -> list[Merged]:
     """All matches, each once, in one total order."""
-    return sorted(map(merger, grouped(rows)), key=lambda match: match.order)
-
-
-def drop_empty_modalities(tags: Tags) -> None:
-    """A viewer throws on ModalitiesInStudy without a Value, not on its absence."""
-    if MODALITIES in tags and not usable(tags, MODALITIES):
-        del tags[MODALITIES]
-
-
-def usable(tags: Tags, tag: str) -> bool:
-    """Whether an attribute has a value that says something."""
-    return bool(_said(tags, tag))
-
-
-def differ(one: Tags, other: Tags, by: Iterable[str] = (PATIENT_ID, ISSUER)) -> bool:
-    """Whether two rows name different patients, where both say it."""
-    pairs = ((text(one.get(tag)), text(other.get(tag))) for tag in by)
-    return any(left and right and left != right for left, right in pairs)
-
-
-def _said(tags: Tags, tag: str) -> list[bytes]:
-    return [value for value in map(bytes, values(tags.get(tag))) if value not in (b'""', b"null")]
-
-
-def _unite(tags: Tags, held: Held) -> None:
-    copies = [each for _, each in held]
-    tags.pop(_CHARACTER_SET, None)  # of one source, and JSON is UTF-8 anyway
-    for tag, usual in _UNIONS.items():
-        found = dict.fromkeys(value for each in copies for value in _said(each, tag))
-        if found:
-            tags[tag] = made(vr(tags.get(tag), usual), found)
-    for tag in _COUNTS:
-        best = max(copies, key=lambda each: -1 if (count := number(each.get(tag))) is None else count)
-        if number(best.get(tag)) is not None:
-            tags[tag] = best[tag]
-    if lists := [each for copy in copies if (each := _said(copy, _SYNTAXES))]:
-        tags[_SYNTAXES] = made("UI", [one for one in lists[0] if all(one in each for each in lists)])
-    _availability(tags, held)
-
-
-def _availability(tags: Tags, held: Held) -> None:
-    """A source that has as many instances as the merged row speaks for it, else the slowest."""
-    known = [(row, text(each.get(_AVAILABILITY))) for row, each in held]
-    most = max(row.instances for row, _ in held)
-    words = [word for row, word in known if word in _AVAILABLE and row.instances == most >= 0]
-    if words:
-        tags[_AVAILABILITY] = said("CS", min(words, key=_AVAILABLE.index))
-    elif words := [word for _, word in known if word in _AVAILABLE]:
-        tags[_AVAILABILITY] = said("CS", max(words, key=_AVAILABLE.index))
-
-
-def _fill(tags: Tags, held: Held) -> Row:
-    """What is empty may be filled from another copy of the same patient's study; the patient only as a
-    whole, and only where the better holder says nothing of one (law 6). The row that gave the date."""
-    others = [
-        (row, each)
-        for row, each in held[1:]
-        if not differ(tags, each, (PATIENT_ID, ISSUER, _BIRTH_DATE, _SEX))
-    ]
-    dated = held[0][0]
-    if not usable(tags, STUDY_DATE):
-        for row, each in others:
-            if usable(each, STUDY_DATE):
-                _replace(tags, each, _WHEN)
-                dated = row
-                break
-    known = next((each for _, each in others if text(each.get(PATIENT_ID))), None)
-    if known and not any(tag.startswith("0010") and values(one) for tag, one in tags.items()):
-        _replace(tags, known, [tag for tag in {**tags, **known} if tag.startswith("0010")])
-    for tag in _FILLED:
-        full = next((each for _, each in others if usable(each, tag)), None)
-        if full and not usable(tags, tag):
-            tags[tag] = full[tag]
-    return dated
-
-
-def _replace(tags: Tags, source: Tags, group: Iterable[str]) -> None:
-    for tag in group:
-        tags.pop(tag, None)
-        if tag in source:
-            tags[tag] = source[tag]
+    found = [match for group in grouped(rows) for match in merger.match(group)]
+    return [merger.merged(match) for match in sorted(found, key=lambda match: match.order)]

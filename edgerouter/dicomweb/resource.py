@@ -11,7 +11,7 @@ from enum import StrEnum
 from edgerouter.errors import BadRequest, NotFound
 
 MAX_FRAMES = 4096  # frame numbers in one list; a request head holds no more anyway
-_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z")
+_UID = re.compile(r"(?=[0-9.]{1,64}\Z)[0-9]++(?:\.[0-9]++)*+\Z")
 _FRAMES = re.compile(r"[1-9][0-9]{0,8}(?:(?:,|%2[Cc])[1-9][0-9]{0,8})*\Z")
 # A percent-encoded octet may be anything but a control, a slash, a backslash or a dot in disguise.
 _OCTETS = r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%(?!2[EeFf]|5[Cc]|7[Ff]|[01])[0-9A-Fa-f]{2})+"
@@ -126,7 +126,7 @@ class Resource:
 
 def is_uid(text: str) -> bool:
     """PS3.5 §9.1: digits and dots, at most 64 characters. Leading zeros are let pass: archives hold them."""
-    return len(text) <= 64 and _UID.match(text) is not None
+    return _UID.match(text) is not None
 
 
 def parse(path: str) -> Resource:

@@ -1,22 +1,18 @@
-"""Rows of search answers as their sources sent them: the UIDs that name them, their place in our order.
+"""Rows of search answers as their sources sent them, and their attributes.
 
 A row stays the bytes it was; only what merging has to know is decoded, and nothing in it is believed."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import msgspec
 
-from edgerouter.dicomweb.resource import Level, Resource, is_uid
+from edgerouter.dicomweb.resource import Level
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 STUDY_DATE, STUDY_TIME = "00080020", "00080030"
-STUDY_INSTANCES, SERIES_INSTANCES = "00201208", "00201209"
+STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201209"
 PATIENT_ID, ISSUER = "00100020", "00100021"
-_SERIES_NUMBER, _INSTANCE_NUMBER = "00200011", "00200013"
 
 Raw = msgspec.Raw
 Tags = dict[str, Raw]
@@ -25,10 +21,6 @@ Key = tuple[str, ...]
 """The UIDs that name a row: of the study, and of the series and the instance where it is about one."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,12}\Z")
-_DATE = re.compile(r"[0-9]{8}\Z")
-_TIME = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?\Z")
-_LONGEST = 32  # characters of a date or a time that could be one
-_NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
 _NAMES = {
     Level.STUDY: (STUDY,),
     Level.SERIES: (STUDY, SERIES),
@@ -41,88 +33,46 @@ class _Attribute(msgspec.Struct, gc=False):
     value: list[Raw] | None = msgspec.field(name="Value", default=None)
 
 
-class _Plain(msgspec.Struct, gc=False):
-    value: Any = msgspec.field(name="Value", default=None)
-
-
-class _Known(msgspec.Struct, gc=False, rename={
-    "study": STUDY,
-    "series": SERIES,
-    "instance": INSTANCE,
-    "date": STUDY_DATE,
-    "time": STUDY_TIME,
-    "study_instances": STUDY_INSTANCES,
-    "series_instances": SERIES_INSTANCES,
-    "series_number": _SERIES_NUMBER,
-    "instance_number": _INSTANCE_NUMBER,
-}):  # fmt: skip
-    """What is decoded of every row."""
-
-    study: _Plain | None = None
-    series: _Plain | None = None
-    instance: _Plain | None = None
-    date: _Plain | None = None
-    time: _Plain | None = None
-    study_instances: _Plain | None = None
-    series_instances: _Plain | None = None
-    series_number: _Plain | None = None
-    instance_number: _Plain | None = None
-
-
-_known = msgspec.json.Decoder(_Known)
 _tags = msgspec.json.Decoder(dict[str, Raw])
 _attribute = msgspec.json.Decoder(_Attribute)
 _value = msgspec.json.Decoder()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RowError(ValueError):
     """A row that cannot be used; the message names no value."""
 
 
-@dataclass(slots=True)
-class Row:
-    """One match of one source. `order` sorts the matches of a level, whoever sent them, and differs
-    for different keys; `instances` is how many its source says it has, -1 when it does not say."""
+class Row(msgspec.Struct, gc=False):
+    """One match of one source.
+
+    `order` sorts the matches of a level, whoever sent them: studies newest first, series and instances by
+    their number, what is missing last; it differs for different keys. `instances` is how many its source says
+    it has, -1 when it does not say. `issuer` is the assigning authority of `patient_id`: the one that the row
+    names, else its source's; "" is for what nobody says."""
 
     key: Key
     raw: bytes
     source: str
     order: str
     instances: int = -1
+    patient_id: str = ""
+    issuer: str = ""
 
     @property
     def tags(self) -> Tags:
-        """Its attributes, decoded anew."""
-        return tags_of(self.raw)
-
-
-def read(raw: bytes, resource: Resource, source: str) -> Row:
-    """One row of a source's answer to a search for `resource`; a UID it leaves out is the path's.
-
-    Raises RowError for a row that is no DICOM JSON object or has no usable UID of its level."""
-    try:
-        known = _known.decode(raw)
-    except _UNREADABLE as error:
-        raise RowError("a row is not a JSON object of attributes") from error
-    level = resource.level or Level.STUDY
-    key: Key = (_text(known.study) or resource.study or "",)
-    if level is not Level.STUDY:
-        key += (_text(known.series) or resource.series or "",)
-    if level is Level.INSTANCE:
-        key += (_text(known.instance),)
-    if not all(map(is_uid, key)):
-        raise RowError("a row lacks a usable UID of its level")
-    said = known.study_instances if level is Level.STUDY else known.series_instances
-    instances = _number(said)
-    return Row(key, raw, source, _order(level, key, known), -1 if instances is None else instances)
+        """Its attributes, decoded anew, with the issuer where the row leaves it out."""
+        tags = tags_of(self.raw)
+        if self.patient_id and self.issuer and not text(tags.get(ISSUER)):
+            tags[ISSUER] = said("LO", self.issuer)
+        return tags
 
 
 def tags_of(raw: bytes) -> Tags:
     """The attributes of a row; raises RowError when it is not a JSON object."""
     try:
         return _tags.decode(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise RowError("a row is not a JSON object of attributes") from error
 
 
@@ -137,7 +87,7 @@ def values(attribute: Raw | None) -> list[Raw]:
         return []
     try:
         return _attribute.decode(attribute).value or []
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
@@ -145,7 +95,7 @@ def vr(attribute: Raw | None, default: str) -> str:
     """The attribute's VR, `default` when it has none that can be read."""
     try:
         return _attribute.decode(attribute).vr if attribute is not None else default
-    except _UNREADABLE:
+    except UNREADABLE:
         return default
 
 
@@ -153,14 +103,14 @@ def text(attribute: Raw | None) -> str:
     """The first value as text, "" when there is none."""
     found = values(attribute)
     try:
-        return _written_out(_value.decode(found[0])) if found else ""
-    except _UNREADABLE:
+        return written_out(_value.decode(found[0])) if found else ""
+    except UNREADABLE:
         return ""
 
 
 def number(attribute: Raw | None) -> int | None:
     """The first value as an integer, written as number or string (PS3.18 §F.2.2); None when it is none."""
-    return _integer(text(attribute))
+    return integer(text(attribute))
 
 
 def made(vr: str, found: Iterable[bytes]) -> Raw:
@@ -187,42 +137,8 @@ def with_issuer(raw: bytes, issuer: str) -> bytes:
     return written(tags)
 
 
-def _order(level: Level, key: Key, known: _Known) -> str:
-    """Studies newest first, series and instances by their number; what is missing comes last, UIDs
-    decide between equals, so the order is total."""
-    if level is Level.STUDY:
-        place = _newest_first(_text(known.date)[:_LONGEST], _text(known.time)[:_LONGEST])
-    else:
-        numbered = known.series_number if level is Level.SERIES else known.instance_number
-        place = _ascending(_number(numbered))
-    return "\0".join((place, *key))
-
-
-@lru_cache(maxsize=4096)
-def _newest_first(date: str, time: str) -> str:
-    date, time = date.replace(".", ""), time.replace(":", "")  # as ACR-NEMA wrote them
-    if not _DATE.match(date):
-        return "1"
-    if not _TIME.match(time):
-        return f"0{date.translate(_NEWEST_FIRST)}1"
-    whole, _, fraction = time.partition(".")
-    return f"0{date.translate(_NEWEST_FIRST)}0{f'{whole:0<6}{fraction:0<6}'.translate(_NEWEST_FIRST)}"
-
-
-def _ascending(number: int | None) -> str:
-    return "1" if number is None else f"0{number + 10**12:013d}"
-
-
-def _text(attribute: _Plain | None) -> str:
-    found = attribute.value if attribute is not None else None
-    return _written_out(found[0]) if isinstance(found, list) and found else ""
-
-
-def _number(attribute: _Plain | None) -> int | None:
-    return _integer(_text(attribute))
-
-
-def _written_out(value: object) -> str:
+def written_out(value: object) -> str:
+    """One value of an attribute, a number or a text, as text; "" for anything else."""
     if isinstance(value, str):
         return value.strip(" \0")
     if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
@@ -230,5 +146,6 @@ def _written_out(value: object) -> str:
     return str(value) if isinstance(value, int | float) else ""
 
 
-def _integer(text: str) -> int | None:
+def integer(text: str) -> int | None:
+    """The number that a text is, None when it is none that could count or number anything."""
     return int(text) if _INTEGER.match(text) else None

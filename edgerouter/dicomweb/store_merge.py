@@ -66,6 +66,17 @@ def merge(answers: Sequence[TargetAnswer]) -> tuple[int, StoreResponse]:
     return status, StoreResponse(outcomes, _retrieve_url(primaries))
 
 
+def status_of(said: int, outcomes: Sequence[StoreOutcome]) -> int:
+    """The status of one archive's answer where its outcomes say more than what it `said`: Google answers 409
+    as soon as one instance failed, others 200 whatever failed (PS3.18 §10.5.3.1). Another error stays one."""
+    if said not in (200, 202, _Cause.CONFLICT.value):
+        return said
+    if not any(outcome.stored for outcome in outcomes):
+        return _Cause.CONFLICT.value
+    clean = all(outcome.stored and outcome.warning is None for outcome in outcomes)
+    return 200 if clean and said == 200 else 202
+
+
 def _outcomes(answer: TargetAnswer) -> Iterator[StoreOutcome]:
     """One outcome for each instance sent, in that order, then the failures that name none."""
     told = _told(answer)
@@ -100,8 +111,7 @@ def _status(outcomes: Sequence[StoreOutcome], causes: set[_Cause]) -> int:
     if not outcomes:
         return _Cause.SYNTAX.value
     if any(outcome.stored for outcome in outcomes):
-        clean = all(outcome.stored and outcome.warning is None for outcome in outcomes)
-        return 200 if clean else 202
+        return status_of(200, outcomes)
     return causes.pop().value if len(causes) == 1 else _Cause.CONFLICT.value
 
 

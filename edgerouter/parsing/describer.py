@@ -26,6 +26,7 @@ from edgerouter.parsing.worker import (
     Place,
     Reply,
     Request,
+    ToJson,
     ToXml,
     View,
 )
@@ -80,6 +81,10 @@ class Describer:
     async def to_xml(self, row: bytes) -> bytes:
         """A DICOM JSON object as a Native DICOM Model document."""
         return await self._ask(ToXml(row), bytes)
+
+    async def to_json(self, documents: list[bytes]) -> list[bytes]:
+        """Native DICOM Model documents as DICOM JSON objects."""
+        return await self._ask(ToJson(documents), list[bytes])
 
     async def aclose(self) -> None:
         """End the process, whatever it does."""

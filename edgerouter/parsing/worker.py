@@ -22,6 +22,7 @@ from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.source import Part10Error
 from edgerouter.dicom.xml_model import json_to_xml
 from edgerouter.dicomweb.same_header import same_header
+from edgerouter.dicomweb.xml_to_json import xml_to_json
 
 LENGTH = struct.Struct("<L")
 MAX_ATTRIBUTE = 4 << 10  # bytes of JSON of an attribute that can be searched for
@@ -82,6 +83,10 @@ class ToXml(msgspec.Struct, tag=True):
     row: bytes
 
 
+class ToJson(msgspec.Struct, tag=True):
+    documents: list[bytes]
+
+
 class MakeView(msgspec.Struct, tag=True):
     path: bytes
 
@@ -122,7 +127,7 @@ class Reply(msgspec.Struct, array_like=True):
     errno: int = 0
 
 
-Request = Describe | Locate | Frames | Compare | ToXml | FindDocument | MakeView
+Request = Describe | Locate | Frames | Compare | ToXml | ToJson | FindDocument | MakeView
 
 
 def answer(request: Request) -> Reply:
@@ -150,6 +155,8 @@ def _result(request: Request) -> object:
             return same_header(describe(os.fsdecode(request.path)).metadata, request.row)
         case ToXml():
             return json_to_xml(request.row)
+        case ToJson():
+            return [xml_to_json(document) for document in request.documents]
         case MakeView():
             view = explicit_view(os.fsdecode(request.path))
             return view and View(*view)

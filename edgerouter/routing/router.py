@@ -4,21 +4,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from edgerouter.dicomweb.domains import BareIds
+from edgerouter.dicomweb.united import Counts
 from edgerouter.errors import Denied
 from edgerouter.routing.conditions import Condition, OnDataset
 from edgerouter.routing.facts import Dataset, Facts
+from edgerouter.routing.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """The decision for one request: which upstreams may be asked; `rule` is None for the default.
 
-    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does.
+    `deadline` is the seconds a search may take; `strict` makes a search fail when one source does; `guard` is
+    what a search must be like. `counts` and `apart` say what becomes of counts, and of several patients under
+    one UID, when rows are merged; `bare_ids` what a PatientID without an issuer means, None for what is
+    configured for all.
+
     `promote`: a missing frame may bring its instance; `read_ahead` is how many frames more it brings.
     `max_stale` is for how many seconds beyond its lifetime what is held is served when its upstream does not
-    answer. `any_syntax`: a client that names no transfer syntax takes any. With
-    `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of them
-    may go to."""
+    answer. `any_syntax`: a client that names no transfer syntax takes any.
+
+    With `sorting` each instance of an upload has a decision of its own, and `upstreams` are all that any of
+    them may go to."""
 
     upstreams: tuple[str, ...]
     rule: str | None = None
@@ -29,6 +37,10 @@ class Route:
     max_stale: float = 7 * 86400.0
     any_syntax: bool = False
     sorting: "Sorting | None" = None
+    counts: Counts = "max"
+    apart: bool = False
+    bare_ids: BareIds | None = None
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from edgerouter.dicomweb.wado_uri import read_wado_uri
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields
 from edgerouter.transactions.spelling import query_for
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Archive, Outbound
 
 _WITH_SYNTAX = (Kind.DICOM, Kind.FRAMES, Kind.PIXELDATA)

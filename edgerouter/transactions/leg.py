@@ -16,7 +16,7 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.instance_head import Instance
 from edgerouter.transactions.passage import request_fields
 from edgerouter.transactions.store import module_of
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Answer, Archive, Outbound
 
 OUT_OF_RESOURCES = 0xA700

@@ -21,13 +21,17 @@ _WORTH = 1024  # bytes from which on gzip is worth its time
 _PART = Fields([("content-type", XML)])
 
 
-def head(inbound: Inbound, snapshot: Snapshot, remaining: int) -> Fields:
-    """The fields of every page of a snapshot; `remaining` matches follow it."""
+def head(inbound: Inbound, snapshot: Snapshot, remaining: int, uncounted: int) -> Fields:
+    """The fields of every page of a snapshot; `remaining` matches follow it, and the counts of so many of
+    its own are not exact though they should be."""
     fields = Fields([("cache-control", "private, no-store"), ("vary", "accept, accept-encoding")])
     for member in snapshot.proxy_statuses:
         fields = fields.add("proxy-status", member)
     for line in snapshot.warnings:
         fields = fields.add("warning", line)
+    if uncounted:
+        text = f"The counts of {uncounted} results are the largest that one source says, not exact"
+        fields = fields.add("warning", f"299 {inbound.public}: {text}")
     if remaining:
         text = f"There are {remaining} additional results that can be requested"
         fields = fields.add("warning", f"299 {inbound.public}: {text}")

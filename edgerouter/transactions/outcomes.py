@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edgerouter.errors import ContentTooLarge, NotFound, RouterError
 from edgerouter.http.proxy_status import proxy_status
-from edgerouter.transactions.federation import Source
+from edgerouter.transactions.sources import Source
 
 _UNSUPPORTED = re.compile(
     r"The (?:fuzzymatching|emptyvaluematching|multiplevaluematching) parameter is not supported\.[^\"]*"
@@ -16,9 +16,12 @@ _ALIKE = {400: 400, 403: 403, 404: 404, 413: 413, 429: 503, 503: 503, 504: 504}
 
 
 def failure(sources: Sequence[Source], *, strict: bool) -> RouterError | None:
-    """The error that a search of these outcomes is; None when it can be answered.
+    """The error that a search of these outcomes is; None when it can be answered, and when nobody had to
+    be asked.
 
     `strict` is a rule's wish to have every source or none."""
+    if not sources:
+        return None
     failed = [source for source in sources if source.error is not None]
     if all(source.absent for source in sources):
         return NotFound("No archive of this route holds what was searched in.")
@@ -71,6 +74,10 @@ def _texts(source: Source) -> Iterator[str]:
         yield f"Source {source.name} has more matches than were taken; narrow the search"
     if source.unusable:
         yield f"Source {source.name} sent matches that name nothing; results may be incomplete"
+    if source.unmatched:
+        names = ", ".join(sorted(source.unmatched))
+        yield f"Source {source.name} neither matches nor returns {names}; its results may not match"
+    yield from source.told
     yield from filter(None, map(unsupported, source.warnings))
 
 

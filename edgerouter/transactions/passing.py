@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from edgerouter.dicomweb.filters import Filter, answerable
-from edgerouter.dicomweb.merge import MODALITIES, drop_empty_modalities
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
-from edgerouter.dicomweb.rows import Row, RowError, read, with_issuer, written
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row, RowError, with_issuer, written
+from edgerouter.dicomweb.united import MODALITIES, drop_empty_modalities
 from edgerouter.metrics import ROWS_DROPPED
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
-from edgerouter.transactions.modalities import MOST, PATIENCE, Bare, Modalities, filled
+from edgerouter.transactions.lookups import MOST, PATIENCE, Held
+from edgerouter.transactions.modalities import Modalities, filled
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class Passing:
     modalities: Modalities
     issuer: str | None
     ignores: Callable[[], object]
-    _bare: dict[int, Bare] = field(default_factory=dict, init=False)
+    _bare: dict[int, Held] = field(default_factory=dict, init=False)
     _leaving: int = field(default=0, init=False)
     _filled: int = field(default=0, init=False)
     _until: float | None = field(default=None, init=False)
@@ -77,7 +79,7 @@ class Passing:
         drop_empty_modalities(tags)
         if MODALITIES in tags:
             return row.raw
-        self._bare[self._leaving] = Bare(row.key[0], (self.source,))
+        self._bare[self._leaving] = Held(row.key, (self.source,))
         return written(tags) if empty else row.raw
 
     def _drop(self) -> None:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 
 from edgerouter.dicomweb.media import parse
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
-from edgerouter.dicomweb.rows import Row, RowError, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row, RowError
 from edgerouter.errors import NotFound, ProtocolError, ResponseTimeout
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.acceptance import JSONS
 from edgerouter.transactions.answered_rows import answered_rows
-from edgerouter.transactions.federation import ANY_JSON, check_search
+from edgerouter.transactions.pages import ANY_JSON, check_search
 from edgerouter.transactions.upstreams import Upstream
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Answer, Outbound
 
 DEADLINE = 10.0  # seconds for an upstream to say whether it has a study

@@ -2,63 +2,82 @@
 
 import asyncio
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.filters import Filter
+from edgerouter.dicomweb.domains import BareIds, Question
+from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import XML
-from edgerouter.dicomweb.merge import Merged, Merger, grouped
-from edgerouter.dicomweb.query import SearchQuery
+from edgerouter.dicomweb.merge import Merger
+from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Transaction
-from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import NotFound, Overloaded, ResponseTimeout
+from edgerouter.errors import NotFound, Received, ResponseTimeout
 from edgerouter.http.reply import Reply
-from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
+from edgerouter.routing.guard import Guard
 from edgerouter.routing.router import Route
-from edgerouter.transactions import outcomes
 from edgerouter.transactions.asking import wishes_of
-from edgerouter.transactions.federation import Federation, Source
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.finishing import Finishing
+from edgerouter.transactions.guarding import asking
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
-from edgerouter.transactions.modalities import Bare, Modalities, filled
+from edgerouter.transactions.modalities import modalities
 from edgerouter.transactions.passing import Passing, checkable
+from edgerouter.transactions.patients import Patients
 from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
+from edgerouter.transactions.taking import Enquiry, Taking
 from edgerouter.transactions.upstreams import Upstream
+from edgerouter.upstream.profiles.wording import worded
 
 logger = logging.getLogger(__name__)
 
+NO_GUARD = Guard()
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
-_BATCH = 256  # studies merged between two looks at what else there is to do
-_LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
+_NO_DOMAIN = "No archive of this route has that IssuerOfPatientID"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How searches are answered.
+
+    `issuers` are the assigning authorities of the upstreams' patient IDs, `home` is our own, `mapping` the
+    file of cross-referenced patients, and `bare_ids` what a PatientID without an issuer means where the route
+    does not say. `patience` are seconds that an upstream has at most, `max_rows` the bytes that it may answer
+    to one search. Snapshots that memory has no room for go to `folder`."""
+
+    issuers: Mapping[str, str] = field(default_factory=dict)
+    home: str | None = None
+    mapping: Path | None = None
+    bare_ids: BareIds = "all"
+    patience: Mapping[str, float] = field(default_factory=dict)
+    max_rows: int = 64 * 1000**2
+    folder: Path | None = None
 
 
 class Search:
-    """The Search transaction: one upstream's answer passed on, or several made one.
-
-    `issuers` are the assigning authorities of the upstreams' patient IDs, `max_rows` the bytes that one
-    upstream may answer to one search."""
+    """The Search transaction: one upstream's answer passed on, or several made one."""
 
     def __init__(
-        self,
-        archives: Mapping[str, Upstream],
-        box: TokenBox,
-        locations: Locations,
-        issuers: Mapping[str, str],
-        max_rows: int,
+        self, archives: Mapping[str, Upstream], box: TokenBox, locations: Locations, settings: Settings
     ) -> None:
         self._archives = archives
         self._box = box
         self._locations = locations
-        self._issuers = issuers
-        self._max_rows = max_rows
-        self._federation = Federation(archives, issuers, max_rows)
-        self._modalities = Modalities(self._federation)
-        self._snapshots = Snapshots()
+        self._settings = settings
+        self._patients = Patients(settings.issuers, settings.home, settings.mapping)
+        federation = Federation(archives, settings.issuers, settings.max_rows, settings.patience)
+        self._federation = federation
+        self._modalities = modalities(federation)
+        self._finishing = Finishing(federation, self._modalities)
+        self._snapshots = Snapshots(settings.folder)
+        self._take = Taking(archives, federation, locations, self._snapshots.clock)
         self._taking: Shared[Snapshot] = Shared()
         self._ignoring: set[str] = set()  # upstreams that do not match by every key
 
@@ -68,42 +87,92 @@ class Search:
         if not able:
             raise NotFound("No upstream of this route can be searched.")
         wanted = wishes_of(inbound)
+        guard = route.guard or NO_GUARD
         asked = query.parse(inbound.query)
-        matching = Filter(asked, inbound.resource)
+        guarded = guard.let_through(asked, inbound.resource)
+        if guarded.asked != asked:
+            inbound = asking(inbound, guarded.asked)
+        domains = await self._patients.now()
+        bare = route.bare_ids or self._settings.bare_ids
+        questions = domains.questions(guarded.asked, inbound.resource, able, bare)
+        enquiry = Enquiry(inbound, guarded, questions, domains, route)
         xml = wanted[0].media == XML
-        # Rows are looked at in JSON only; and what ignores a key pages through other rows than were asked.
-        doubted = (xml and matching.identifies) or (able[0] in self._ignoring and matching.checks)
-        if len(able) == 1 and not doubted:
-            return await self._passed(inbound, asked, matching, self._archives[able[0]], route)
+        if self._can_pass(enquiry, xml=xml):
+            [(name, question)] = questions.items()
+            try:
+                return await self._passed(enquiry, question, self._archives[name])
+            except Received as error:
+                fields = answerable(question.sent, inbound.resource)
+                if error.status != 400 or not (fields.includefield or fields.include_all):
+                    raise
+                # It may refuse a field: then it is asked again without, and remembered for it.
+        return await self._paged(enquiry, able, xml=xml)
+
+    def _can_pass(self, enquiry: Enquiry, *, xml: bool) -> bool:
+        """Whether one source's answer, page by page, is the answer."""
+        guarded, guard = enquiry.guarded, enquiry.route.guard or NO_GUARD
+        if len(enquiry.questions) != 1 or guarded.demanded or guarded.gates or guard.max_results is not None:
+            return False
+        [(name, question)] = enquiry.questions.items()
+        resource = enquiry.inbound.resource
+        matching = Filter(question.meant, resource)
+        # Rows are looked at in JSON only; what ignores a key pages through other rows than were asked.
+        if (xml and matching.identifies) or (name in self._ignoring and matching.checks):
+            return False
+        ways = self._archives[name].profile.search
+        if not worded(ways, question.sent, resource).faithful:
+            return False
+        return not self._federation.refuses(name, question.sent, resource)
+
+    async def _paged(self, enquiry: Enquiry, able: Sequence[str], *, xml: bool) -> Reply:
         began = self._snapshots.clock()
-        snapshot = await self._snapshot(inbound, asked, able, route)
+        inbound, asked, route = enquiry.inbound, enquiry.asked, enquiry.route
+        level = inbound.resource.level or Level.STUDY
+        persons = enquiry.domains.persons
+        merger = Merger(level, inbound.public, tuple(able), route.counts, route.apart, persons)
+        snapshot = await self._snapshot(enquiry, merger)
+        total = (route.guard or NO_GUARD).most(len(snapshot))
         offset = asked.offset or 0
-        end = len(snapshot.rows) if asked.limit is None else offset + asked.limit
-        rows = await self._rows(inbound, snapshot, range(offset, min(end, len(snapshot.rows))))
-        remaining = max(0, len(snapshot.rows) - offset - len(rows))
-        fields = head(inbound, snapshot, remaining).set(
-            "cache-status", HIT if snapshot.taken < began else UNCACHED
-        )
+        end = total if asked.limit is None else min(offset + asked.limit, total)
+        places = range(offset, max(offset, end))
+        try:
+            matches = await snapshot.page(places) if places else ()
+        except OSError as error:
+            # As if it had not been kept: the next page is of a new list, and this one, too.
+            logger.warning("a search answer on disk cannot be read: %s", error.strerror or error)
+            self._snapshots.drop(snapshot)
+            return await self._paged(enquiry, able, xml=xml)
+        rows, uncounted = await self._finishing.rows(inbound, matches, snapshot.merger, route.deadline)
+        remaining = max(0, total - offset - len(rows))
+        fields = head(inbound, snapshot, remaining, uncounted)
+        fields = fields.set("cache-status", HIT if snapshot.taken < began else UNCACHED)
+        if not enquiry.questions:
+            fields = fields.add("warning", f"299 {inbound.public}: {_NO_DOMAIN}")
+        if total < len(snapshot):
+            text = f"A rule cuts the results at {total}; narrow the search"
+            fields = fields.add("warning", f"299 {inbound.public}: {text}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
 
-    async def _passed(
-        self, inbound: Inbound, asked: SearchQuery, matching: Filter, archive: Upstream, route: Route
-    ) -> Reply:
-        name = archive.name
+    async def _passed(self, enquiry: Enquiry, question: Question, archive: Upstream) -> Reply:
+        inbound, route, name = enquiry.inbound, enquiry.route, archive.name
+        if question.sent is not enquiry.asked:
+            inbound = replace(inbound, query=query.emit(question.sent, Spelling()))
         passing = Passing(
             name,
             inbound,
-            matching,
+            Filter(question.meant, inbound.resource),
             self._locations,
             self._modalities,
-            self._issuers.get(name),
+            self._settings.issuers.get(name),
             partial(self._ignores, name),
         )
+        patience = min(route.deadline, self._settings.patience.get(name, route.deadline))
+        asking = checkable(inbound, question.sent)
         try:
-            async with asyncio.timeout(route.deadline):
-                return await relay(checkable(inbound, asked), archive, self._box, self._max_rows, passing)
+            async with asyncio.timeout(patience):
+                return await relay(asking, archive, self._box, self._settings.max_rows, passing)
         except TimeoutError:
-            archive.overdue(route.deadline)
+            archive.overdue(patience)
             raise ResponseTimeout("The archive did not answer in time.", upstream=name) from None
 
     def _ignores(self, name: str) -> None:
@@ -111,91 +180,32 @@ class Search:
             self._ignoring.add(name)
             logger.warning("upstream %s ignores a match key: its searches are read whole from now on", name)
 
-    async def _snapshot(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
-    ) -> Snapshot:
+    async def _snapshot(self, enquiry: Enquiry, merger: Merger) -> Snapshot:
         """Pages of one client are slices of one list, however many ask at once and whatever changes."""
-        offset = asked.offset or 0
-        question = (inbound.resource, asked.page(None, None), tuple(names), route.strict)
-        key = (*question, inbound.public, inbound.client)
-        kept = None if inbound.bypass and not offset else self._snapshots.get(key, offset)
+        inbound, route, guarded = enquiry.inbound, enquiry.route, enquiry.guarded
+        offset = enquiry.asked.offset or 0
+        # Whoever asks the same of the same sources is given the same; what each source is asked, and what
+        # its rows are checked against, is what the route and the patients' policy allow (law 8).
+        asking = tuple((name, *map(_whole, (one.sent, one.meant))) for name, one in enquiry.questions.items())
+        how = route.strict, route.counts, route.apart, merger.preference, guarded.demanded, guarded.gates
+        key = inbound.resource, inbound.public, _whole(enquiry.asked), asking, how
+        fresh = inbound.bypass and not offset
+        kept = None if fresh else self._snapshots.get(key, inbound.client, offset)
         if kept is not None:
             return kept
-        work = partial(self._taken, key, inbound, asked, names, route)
-        return await (work() if inbound.bypass else self._taking(key, work))
 
-    async def _taken(
-        self, key: Hashable, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
-    ) -> Snapshot:
-        sources = await self._sources(inbound, asked, names, route)
-        if failure := outcomes.failure(sources, strict=route.strict):
-            raise failure
-        merger = Merger(inbound.resource.level or Level.STUDY, inbound.public, tuple(names))
-        matches = await self._matches(sources, merger)
-        listing = inbound.resource.study is not None and not asked.matches
-        if not matches and listing and (failure := outcomes.unproven(sources)):
-            raise failure
-        snapshot = Snapshot(
-            rows=tuple(matches),
-            merger=merger,
-            warnings=outcomes.warnings(sources, inbound.public),
-            proxy_statuses=outcomes.proxy_statuses(sources),
-            complete=all(source.error is None and not source.truncated for source in sources),
-            taken=self._snapshots.clock(),
-        )
-        self._snapshots.put(key, snapshot)
+        async def take() -> Snapshot:
+            snapshot = await self._take(enquiry, merger)
+            self._snapshots.put(key, inbound.client, snapshot)
+            return snapshot
+
+        if inbound.bypass:
+            return await take()
+        snapshot = await self._taking(key, take)
+        self._snapshots.share(key, inbound.client, snapshot)
         return snapshot
 
-    async def _sources(
-        self, inbound: Inbound, asked: SearchQuery, names: Sequence[str], route: Route
-    ) -> list[Source]:
-        """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
-        unless every one is wanted, or no other answered and there is time left."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + route.deadline
-        resting = [name for name in names if not (route.strict or self._archives[name].healthy)]
-        awake = [name for name in names if name not in resting]
-        sources = await self._federation.ask(inbound, asked, awake, route.deadline)
-        left = until - clock()
-        if left > route.deadline * _LATE and not any(source.answered for source in sources):
-            sources += await self._federation.ask(inbound, asked, resting, left)
-        else:
-            sources += map(_rested, resting)
-        return sorted(sources, key=lambda source: names.index(source.name))
 
-    async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Row | Merged]:
-        """All matches in order. Where things are is learned from them."""
-        matches: list[Row | Merged] = []
-        groups = grouped(row for source in sources for row in source.rows)
-        for start in range(0, len(groups), _BATCH):
-            for group in groups[start : start + _BATCH]:
-                matches.append(group[0] if len(group) == 1 else merger(group))
-                for row in group:
-                    self._locations.learn_row(row.key, row.source, row.instances)
-            await asyncio.sleep(0)
-        matches.sort(key=lambda match: match.order)
-        if conflicts := sum(isinstance(match, Merged) and match.conflict for match in matches):
-            CONFLICTS.inc(conflicts)
-            logger.warning("%d merged rows have other patients at other archives", conflicts)
-        return matches
-
-    async def _rows(self, inbound: Inbound, snapshot: Snapshot, places: range) -> list[bytes]:
-        """The rows of a page, with modalities found where the archives left them out."""
-        matches: list[Merged] = []
-        for start in range(places.start, places.stop, _BATCH):
-            matches += map(snapshot.match, range(start, min(start + _BATCH, places.stop)))
-            await asyncio.sleep(0)
-        bare = {match.key: Bare(match.key[0], tuple(match.sources)) for match in matches if match.bare}
-        found = await self._modalities.of(inbound, bare.values()) if bare else {}
-        return [
-            filled(match.body, modalities)
-            if match.bare and (modalities := found.get(bare[match.key]))
-            else match.body
-            for match in matches
-        ]
-
-
-def _rested(name: str) -> Source:
-    SEARCH_SOURCES.labels(name, "resting").inc()
-    resting = Overloaded("The archive is resting after failures.", upstream=name)
-    return Source(name, error=resting, resting=True)
+def _whole(asked: SearchQuery) -> SearchQuery:
+    """The same question, without the page of its answer."""
+    return asked.page(None, None)

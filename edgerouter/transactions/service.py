@@ -17,11 +17,10 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
 from edgerouter.transactions.scatter import scatter
-from edgerouter.transactions.search import Search
+from edgerouter.transactions.search import Search, Settings
 from edgerouter.transactions.store import store
 from edgerouter.transactions.upstreams import Upstream
 
-MAX_ROWS = 64 * 1000**2  # bytes of one upstream's answer to one search
 # Our own RetrieveURLs in a Store's answer, where JSON may escape the slash.
 _STORED = re.compile(
     rb"/studies\\?/([0-9.]{1,64})(?:\\?/series\\?/[0-9.]{1,64}\\?/instances\\?/([0-9.]{1,64}))?"
@@ -33,17 +32,15 @@ _KEY_OBJECTS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.59(?![0-9.])")
 class Service:
     """Answers routed requests; one instance for the app.
 
-    `issuers` are the assigning authorities of the upstreams' patient IDs, where configured. A `cache` goes
-    with a `describer`, which reads the files in it; `derive_metadata` says of upstreams whether metadata may
-    be made of their instances, where it is not as their profiles say."""
+    A `cache` goes with a `describer`, which reads the files in it; `derive_metadata` says of upstreams
+    whether metadata may be made of their instances, where it is not as their profiles say."""
 
     def __init__(
         self,
         archives: Mapping[str, Upstream],
         box: TokenBox,
         *,
-        issuers: Mapping[str, str] | None = None,
-        max_search_answer: int = MAX_ROWS,
+        search: Settings | None = None,
         cache: Cache | None = None,
         describer: Describer | None = None,
         derive_metadata: Mapping[str, bool] | None = None,
@@ -51,13 +48,14 @@ class Service:
         self._archives = archives
         self._box = box
         self.locations = Locations()
-        self._search = Search(archives, box, self.locations, issuers or {}, max_search_answer)
-        federation = Federation(archives, issuers or {}, max_search_answer)
+        settings = search or Settings()
+        self._search = Search(archives, box, self.locations, settings)
+        federation = Federation(archives, settings.issuers, settings.max_rows)
         self._cached = None
         if cache and describer:
             deriving = frozenset(_deriving(archives, derive_metadata or {}))
             self._cached = Cached(cache, describer, archives, box, federation, deriving)
-        self._retrieve = Retrieve(archives, box, self.locations, max_search_answer, self._cached)
+        self._retrieve = Retrieve(archives, box, self.locations, settings.max_rows, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""

@@ -1,78 +1,217 @@
-"""Merged answers kept for paging: the same search gives slices of one ordered list (PS3.18 §8.3.4.4.1)."""
+"""Merged answers kept for paging: the same search gives slices of one ordered list (PS3.18 §8.3.4.4.1).
 
+A search asked again within seconds is not taken anew, whoever asks; later pages of a client are slices of the
+list that its first page came from. All lists together stay within bytes: beyond what memory may hold, the
+least recently used go to disk, one after the other and behind the searches' back; beyond what disk may hold,
+or when it fails or is too slow, they are dropped, and the next page is taken anew."""
+
+import asyncio
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from edgerouter.dicomweb.merge import Merged, Merger
+from edgerouter.dicomweb.merge import Match, Merger
 from edgerouter.dicomweb.rows import Row
+from edgerouter.metrics import SNAPSHOT_BYTES, SNAPSHOTS
+from edgerouter.transactions.spill import Spilled, spill
 
-CAPACITY = 64 << 20  # bytes of all snapshots together
+logger = logging.getLogger(__name__)
+
+CAPACITY = 32 << 20  # bytes of all snapshots in memory; twice that while disk does not keep up
+SPILL = 1 << 30  # bytes of all snapshots on disk
 LIFETIME = 120.0  # seconds a page may still be asked of a snapshot
 YOUNG = 2.0  # seconds a first page is answered from a complete one
-_ROW = 400  # bytes that a row costs beside its own
-_EMPTY = 512  # and a snapshot without rows
+_ROW = 400  # bytes that a row costs in memory beside its own
+_EMPTY = 512  # and a snapshot without rows, or one more client of it
+_FILES = 64  # snapshots on disk at a time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Snapshot:
     """An ordered list of matches and what has to be said with every page of it.
 
-    Rows that one source alone has are as it sent them, until a page needs them: `merger` makes them ours.
-    `complete` says that every source answered and nothing was cut; `taken` is a time of the clock of its
-    Snapshots."""
+    Matches are as their sources sent them until a page needs them: `merger` makes them ours. `complete`
+    says that every source answered and nothing was cut; `taken` is a time of the clock of its Snapshots."""
 
-    rows: tuple[Row | Merged, ...]
+    matches: Sequence[Match] | Spilled
     merger: Merger
     warnings: tuple[str, ...] = ()
     proxy_statuses: tuple[str, ...] = ()
     complete: bool = True
     taken: float = 0.0
+    _keys: set[Hashable] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.matches)
 
     @property
     def size(self) -> int:
-        return _EMPTY + sum(_ROW + len(row.raw if isinstance(row, Row) else row.body) for row in self.rows)
+        """Bytes in memory, or on disk once it is there."""
+        if isinstance(self.matches, Spilled):
+            return self.matches.size
+        return _EMPTY + sum(map(_size, self.matches))
 
-    def match(self, place: int) -> Merged:
-        """One match, merged."""
-        row = self.rows[place]
-        return self.merger([row]) if isinstance(row, Row) else row
+    async def page(self, places: range) -> Sequence[Match]:
+        """The matches at these places; raises OSError when they are on a disk that fails."""
+        if isinstance(self.matches, Spilled):
+            return await asyncio.to_thread(self.matches.read, places)
+        return self.matches[places.start : places.stop]
+
+
+def _size(match: Match) -> int:
+    rows = (match,) if isinstance(match, Row) else match.rows
+    return sum(_ROW + len(row.raw) for row in rows)
 
 
 class Snapshots:
-    """Bounded by bytes, least recently used first out; a snapshot too large to keep is just not kept."""
+    """Least recently used first out; a snapshot that fits nowhere is just not kept."""
 
-    def __init__(self, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kept: OrderedDict[Hashable, tuple[Snapshot, int]] = OrderedDict()
+    def __init__(
+        self,
+        folder: Path | None = None,
+        capacity: int = CAPACITY,
+        on_disk: int = SPILL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kept: OrderedDict[Snapshot, int] = OrderedDict()
+        self._of: dict[Hashable, Snapshot] = {}
+        self._folder = folder
         self._capacity = capacity
+        self._on_disk = on_disk
+        self._spilling: Snapshot | None = None
+        self._job: asyncio.Future[Spilled] | None = None
         self.clock = clock
-        self.bytes = 0
+        self.bytes = 0  # in memory
+        self.spilled = 0  # on disk
 
-    def put(self, key: Hashable, snapshot: Snapshot) -> None:
-        """Keep the snapshot in place of an older one of that key."""
-        self._drop(key)
-        size = snapshot.size
-        if size <= self._capacity:
-            self._kept[key] = snapshot, size
-            self.bytes += size
-        while self.bytes > self._capacity:
-            self._drop(next(iter(self._kept)))
+    def put(self, question: Hashable, client: Hashable, snapshot: Snapshot) -> None:
+        """Keep the snapshot as the newest answer to the question, and as what this client pages through."""
+        self._expire()
+        SNAPSHOTS.labels("taken").inc()
+        self._kept[snapshot] = snapshot.size
+        self.bytes += self._kept[snapshot]
+        self._point((question, None), snapshot)
+        self._point((question, client), snapshot)
+        self._make_room()
 
-    def get(self, key: Hashable, offset: int) -> Snapshot | None:
-        """A snapshot that may answer from this offset: a first page wants a young and complete one."""
-        if key not in self._kept:
+    def get(self, question: Hashable, client: Hashable, offset: int) -> Snapshot | None:
+        """A snapshot that may answer from this offset: a later page wants the one that the client's first
+        came from; a first page, or a client not known yet, a young and complete one, whoever asked for it."""
+        snapshot = self._fresh((question, client)) if offset else None
+        if snapshot is None:
+            snapshot = self._fresh((question, None))
+            if snapshot and (not snapshot.complete or self.clock() - snapshot.taken >= YOUNG):
+                return None
+        if snapshot is None:
             return None
-        snapshot, _ = self._kept[key]
-        age = self.clock() - snapshot.taken
-        if age >= LIFETIME:
-            self._drop(key)
-            return None
-        if offset == 0 and (age >= YOUNG or not snapshot.complete):
-            return None
-        self._kept.move_to_end(key)
+        SNAPSHOTS.labels("used").inc()
+        self._point((question, client), snapshot)
+        self._kept.move_to_end(snapshot)
         return snapshot
 
-    def _drop(self, key: Hashable) -> None:
-        if key in self._kept:
-            self.bytes -= self._kept.pop(key)[1]
+    def _fresh(self, key: Hashable) -> Snapshot | None:
+        snapshot = self._of.get(key)
+        if snapshot and self.clock() - snapshot.taken >= LIFETIME:
+            self._drop(snapshot)
+            return None
+        return snapshot
+
+    def share(self, question: Hashable, client: Hashable, snapshot: Snapshot) -> None:
+        """Somebody else's snapshot, waited for together, is what this client pages through, too."""
+        if snapshot in self._kept:
+            self._point((question, client), snapshot)
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """Forget a snapshot that cannot be read."""
+        SNAPSHOTS.labels("dropped").inc()
+        self._drop(snapshot)
+
+    def _point(self, key: Hashable, snapshot: Snapshot) -> None:
+        """The key leads to this snapshot; the one before goes when nothing else leads to it."""
+        before = self._of.get(key)
+        if before is snapshot:
+            return
+        self._of[key] = snapshot
+        snapshot._keys.add(key)
+        if before is not None:
+            before._keys.discard(key)
+            if not before._keys:
+                self._drop(before)
+
+    async def settled(self) -> None:
+        """Wait until nothing is on its way to disk."""
+        while self._job is not None:
+            await asyncio.wait([self._job])
+            await asyncio.sleep(0)  # its callback has run then
+
+    def _make_room(self) -> None:
+        """Have the least recently used snapshot in memory moved to disk, if there are too many bytes."""
+        in_memory = [each for each in self._kept if not isinstance(each.matches, Spilled)]
+        if self._job is None and self.bytes > self._capacity:
+            self._spilling = in_memory[0]
+            loop = asyncio.get_running_loop()
+            self._job = loop.run_in_executor(None, self._write, self._spilling, self._folder)
+            self._job.add_done_callback(self._written)
+        for snapshot in in_memory:
+            if self.bytes > 2 * self._capacity and snapshot is not self._spilling:
+                self.drop(snapshot)
+        self._tell()
+
+    def _write(self, snapshot: Snapshot, folder: Path | None) -> Spilled:
+        assert not isinstance(snapshot.matches, Spilled)
+        if self._kept.get(snapshot, 0) > self._on_disk:
+            raise OSError("it is larger than all that may be there")
+        return spill(snapshot.matches, folder)
+
+    def _written(self, job: "asyncio.Future[Spilled]") -> None:
+        snapshot, self._spilling, self._job = self._spilling, None, None
+        if job.cancelled() or snapshot is None or snapshot not in self._kept:
+            return  # forgotten meanwhile
+        if error := job.exception():
+            why = error.strerror or error if isinstance(error, OSError) else type(error).__name__
+            logger.warning("a search answer cannot be kept on disk: %s", why)
+            self.drop(snapshot)
+        else:
+            self._moved(snapshot, job.result())
+        self._make_room()
+
+    def _moved(self, snapshot: Snapshot, on_disk: Spilled) -> None:
+        SNAPSHOTS.labels("spilled").inc()
+        self.bytes -= self._kept[snapshot]
+        snapshot.matches = on_disk
+        self._kept[snapshot] = on_disk.size
+        self.spilled += on_disk.size
+        self._bound_disk()
+
+    def _bound_disk(self) -> None:
+        files = [each for each in self._kept if isinstance(each.matches, Spilled)]
+        for snapshot in files:
+            if self.spilled <= self._on_disk and len(files) <= _FILES:
+                return
+            files = files[1:]
+            self.drop(snapshot)
+
+    def _expire(self) -> None:
+        limit = self.clock() - LIFETIME
+        for snapshot in [each for each in self._kept if each.taken <= limit]:
+            self._drop(snapshot)
+
+    def _drop(self, snapshot: Snapshot) -> None:
+        size = self._kept.pop(snapshot, None)
+        if size is None:
+            return
+        if isinstance(snapshot.matches, Spilled):
+            self.spilled -= size
+        else:
+            self.bytes -= size
+        for key in snapshot._keys:
+            del self._of[key]
+        snapshot._keys.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        SNAPSHOT_BYTES.labels("memory").set(self.bytes)
+        SNAPSHOT_BYTES.labels("disk").set(self.spilled)

@@ -6,7 +6,8 @@ from edgerouter.dicomweb import query
 from edgerouter.dicomweb.query import Spelling
 from edgerouter.dicomweb.resource import Kind, Level, Transaction
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.upstream.profile import Profile
+from edgerouter.upstream.profiles import Profile, Searching
+from edgerouter.upstream.profiles.wording import worded
 
 LIMIT = 1000  # for an upstream that ignores an offset without a limit
 _COMMA = re.compile("%2[Cc]")
@@ -14,13 +15,14 @@ _CONTENT_TYPE = re.compile(r"(?:\A|(?<=&))contentType=[^&]*")
 _PARAMETRIC = (Kind.RENDERED, Kind.THUMBNAIL, Kind.VOLUME)
 
 
-def spelling(profile: Profile, level: Level | None) -> Spelling:
+def spelling(ways: Searching, level: Level | None) -> Spelling:
     """The spelling of a search for resources of this level."""
     return Spelling(
-        includefield="repeat" if profile.repeats_includefield else "comma",
-        separator=profile.value_separator,
-        limit_with_offset=(profile.limit_max or LIMIT) if profile.offset_needs_limit else None,
-        dropped=profile.slow_fields.get(level, frozenset()) if level else frozenset(),
+        includefield="comma" if ways.includefield == "comma" else "repeat",
+        separator=ways.separator or ",",
+        keys=ways.named_by,
+        limit_with_offset=(ways.page_limit(level) or LIMIT) if ways.offset_needs_limit else None,
+        dropped=ways.slow_fields.get(level, frozenset()) if level else frozenset(),
     )
 
 
@@ -39,11 +41,14 @@ def query_for(inbound: Inbound, profile: Profile) -> str:
 
 
 def _search(inbound: Inbound, profile: Profile) -> str:
-    asked = query.parse(inbound.query)
-    if profile.limit_max is not None and asked.limit is not None:
+    """Of a search that is passed on, the archive's answer is the answer: there is one part only."""
+    ways, level = profile.search, inbound.resource.level
+    asked = worded(ways, query.parse(inbound.query), inbound.resource).parts[0]
+    most = ways.page_limit(level)
+    if most is not None and asked.limit is not None:
         # §8.3.4.4.1: the origin's own maximum bounds a page just as well.
-        asked = asked.page(min(asked.limit, profile.limit_max), asked.offset)
-    return query.emit(asked, spelling(profile, inbound.resource.level))
+        asked = asked.page(min(asked.limit, most), asked.offset)
+    return query.emit(asked, spelling(ways, level))
 
 
 def _wado_uri(cleaned: str, profile: Profile) -> str:

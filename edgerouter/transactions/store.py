@@ -2,11 +2,12 @@
 checks its framing, and the upstream's own answer comes back with its links mapped."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgerouter.dicomweb import json_links, xml_links
 from edgerouter.dicomweb.links import LinkMap
 from edgerouter.dicomweb.media import JSON, XML, parse
+from edgerouter.dicomweb.store_merge import status_of
 from edgerouter.dicomweb.store_response import read_store_response
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import BadRequest, Cut, ProtocolError, UpstreamError
@@ -17,7 +18,7 @@ from edgerouter.transactions.bodies import PIECE, decoded, faults_of, whole
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.passage import request_fields, response_fields
 from edgerouter.transactions.upload import Upload, upload_type
-from edgerouter.upstream.profile import spell_accept
+from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Answer, Archive, Outbound
 
 MAX_ANSWER = 32 << 20  # bytes; a Store Instances Response Module for 20,000 instances has about 8 MB
@@ -55,7 +56,9 @@ async def store(inbound: Inbound, archive: Archive, box: TokenBox) -> Reply:
     try:
         async with archive.open(outbound) as answer:
             _check_order(answer, upload, archive.name)
-            return await _answered(answer, links)
+            # Who names no type takes the archive's own.
+            takes = [wish.media for wish in wanted] if "accept" in inbound.fields else []
+            return await _answered(answer, links, takes)
     except UpstreamError:
         if upload.fault:
             raise upload.fault from None
@@ -68,11 +71,11 @@ def _check_order(answer: Answer, upload: Upload, upstream: str) -> None:
         raise ProtocolError("The upstream answered before it had the whole upload.", upstream=upstream)
 
 
-async def _answered(answer: Answer, links: LinkMap) -> Reply:
+async def _answered(answer: Answer, links: LinkMap, wanted: Sequence[str]) -> Reply:
     if 300 <= answer.status < 400:
         raise ProtocolError("The upstream redirects an upload.", upstream=links.upstream)
     try:
-        media, body = await _mapped_module(answer, links)
+        status, media, body = await _mapped_module(answer, links, wanted)
     except Cut:
         check_status(answer, links)  # a refusal is one even where its reasons got lost
         raise
@@ -83,7 +86,7 @@ async def _answered(answer: Answer, links: LinkMap) -> Reply:
         raise ProtocolError(what, upstream=links.upstream)
     fields = response_fields(answer, links, rewritten=True)
     fields = fields.set("content-type", media).set("vary", "accept").set("cache-control", "no-store")
-    return Reply(answer.status, fields, body, length=len(body))
+    return Reply(status, fields, body, length=len(body))
 
 
 async def module_of(answer: Answer, upstream: str) -> tuple[str, bytes]:
@@ -98,21 +101,31 @@ async def module_of(answer: Answer, upstream: str) -> tuple[str, bytes]:
     return (_MODULES[essence][0], body) if body and essence else ("", b"")
 
 
-async def _mapped_module(answer: Answer, links: LinkMap) -> tuple[str, bytes]:
-    """The module with its links mapped, and its media type; raises Cut when it is malformed or broken off."""
+_Module = tuple[int, str, bytes]
+"""Status, media type and body of what the client gets."""
+
+
+async def _mapped_module(answer: Answer, links: LinkMap, wanted: Sequence[str]) -> _Module:
+    """The module with its links mapped, in the form the client takes; raises Cut when it is malformed or
+    broken off."""
     media, body = await module_of(answer, links.upstream)
     with faults_of(links.upstream):
         if len(body) <= PIECE:
-            return _mapped(media, body, links)
+            return _mapped(answer.status, media, body, links, wanted)
         # Some 20,000 instances take a second of many small steps: between those, others get their turn.
-        return await asyncio.to_thread(_mapped, media, body, links)
+        return await asyncio.to_thread(_mapped, answer.status, media, body, links, wanted)
 
 
-def _mapped(media: str, body: bytes, links: LinkMap) -> tuple[str, bytes]:
-    """Nothing for what says of no instance what became of it; raises JsonError or XmlError."""
-    if not body or not read_store_response(body, media).outcomes:
-        return "", b""
-    return media, _MODULES[media][1](body, links.map_here)
+def _mapped(said: int, media: str, body: bytes, links: LinkMap, wanted: Sequence[str]) -> _Module:
+    """No body for what says of no instance what became of it; raises JsonError or XmlError.
+
+    In the archive's own form it keeps all it has; in another, its outcomes."""
+    response = read_store_response(body, media) if body else None
+    if response is None or not response.outcomes:
+        return said, "", b""
+    if wanted and media not in wanted:
+        media, body = wanted[0], response.write(wanted[0])
+    return status_of(said, response.outcomes), media, _MODULES[media][1](body, links.map_here)
 
 
 def _sniffed(body: bytes) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from edgerouter.cache.listings import DERIVED, Listing, Member, Row
 from edgerouter.cache.unit import CHANGED, Held, UnitKey
 from edgerouter.dicom.source import Part10Error
+from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.media import JSON, Wish
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
@@ -56,7 +57,7 @@ class Validation:
         inbound = replace(
             request.inbound, method="GET", transaction=Transaction.SEARCH, resource=collection, query=""
         )
-        [source] = await self._federation.ask(inbound, SearchQuery(), [archive.name], DEADLINE)
+        [source] = await self._federation.ask(inbound, alike(SearchQuery(), [archive.name]), DEADLINE)
         if isinstance(source.error, Received):
             return ()  # not in this form: what is asked for will tell
         if source.error is not None:

@@ -20,7 +20,7 @@ from edgerouter.upstream.answer import HttpAnswer
 from edgerouter.upstream.faults import is_failing, reason, translated
 from edgerouter.upstream.health import Health, Report, retry_after
 from edgerouter.upstream.limiter import Limiter
-from edgerouter.upstream.profile import Profile
+from edgerouter.upstream.profiles import Profile
 from edgerouter.upstream.retry import Budget, backoff, may_repeat
 from edgerouter.upstream.seam import Outbound
 from edgerouter.upstream.target import origin, target

@@ -10,7 +10,7 @@ from edgerouter.dicomweb.resource import Transaction
 from edgerouter.http.fields import Fields
 
 if TYPE_CHECKING:
-    from edgerouter.upstream.profile import Profile
+    from edgerouter.upstream.profiles import Profile
 
 
 class Framing(Enum):

@@ -140,6 +140,31 @@ def test_explain_tells_of_a_later_rule_that_would_match(
     ]
 
 
+@pytest.mark.parametrize(
+    ("target", "status", "said"),
+    [
+        ("/studies", 1, "refused: 400 A rule wants a value to match for: PatientID."),
+        (
+            "/studies?00100020=7&PatientName=D",
+            0,
+            "searched as: 00100020=7&PatientName=D*&ModalitiesInStudy=CT",
+        ),
+        ("/studies/1.2/series?PatientID=7", 0, "only if the study matches: StudyInstanceUID=1.2&"),
+        ("/studies?PatientID=7", 0, "at most 5 results, more are cut off"),
+    ],
+)
+def test_explain_shows_what_the_guards_make_of_a_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, status: int, said: str
+) -> None:
+    (tmp_path / "edgerouter.yaml").write_text("upstreams: {a: {url: 'http://h/'}}\nrules: [r.yaml]")
+    guards = "require: PatientID, max_results: 5, add: {ModalitiesInStudy: CT}, rewrite: {PatientName: '{}*'}"
+    rule = f"{{name: x, match: {{transaction: search}}, route: {{upstreams: a, {guards}}}}}"
+    (tmp_path / "r.yaml").write_text(f"rules: [{rule}]")
+
+    assert main(["explain", "-c", str(tmp_path / "edgerouter.yaml"), "GET", target]) == status
+    assert said in capsys.readouterr().out
+
+
 def test_explain_of_an_upload_decides_for_the_instance_it_is_told_of(
     config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

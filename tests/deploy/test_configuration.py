@@ -21,7 +21,7 @@ _SETTING = re.compile(r"(\w+):")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOSPITAL_PASSWORD", "secret")
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
-    for name in ("hospital-ca.pem", "edge.pem", "edge.key"):
+    for name in ("hospital-ca.pem", "edge.pem", "edge.key", "who-is-who.csv"):
         (tmp_path / name).touch()
     return tmp_path
 

@@ -10,7 +10,7 @@ from edgerouter.dicomweb.query import Spelling as As
 from edgerouter.dicomweb.query import emit, parse
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.resource import parse as resource
-from edgerouter.dicomweb.rows import read
+from edgerouter.dicomweb.row_reading import read
 
 STUDIES = resource("/studies")
 
@@ -167,3 +167,23 @@ def test_a_search_without_keys_has_nothing_to_check() -> None:
 )
 def test_the_keys_that_are_checked_are_asked_for(path: str, query: str, expected: str) -> None:
     assert emit(answerable(parse(query), resource(path)), As()) == expected
+
+
+def test_only_the_empty_value_is_special_where_empty_values_are_matched() -> None:
+    """Else a parameter would switch off what keeps other patients' rows from leaving."""
+    query = "PatientID=7&emptyvaluematching=true"
+
+    assert passes(query, t00100020=attribute("LO", "7"))
+    assert not passes(query, t00100020=attribute("LO", "8"))
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "idle"),
+    [
+        ("PatientName=x*", "/studies", True),
+        ("PatientID=7", "/studies", False),
+        ("", "/studies/1.2/series", False),
+    ],
+)
+def test_where_every_row_passes_none_is_looked_at(query: str, path: str, idle: bool) -> None:
+    assert Filter(parse(query), resource(path)).idle is idle

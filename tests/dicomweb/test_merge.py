@@ -1,13 +1,16 @@
 """Merging by UID and by attribute: no chimera, no double, one order."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgerouter.dicomweb.merge import Merged, Merger, grouped, merge
+from edgerouter.dicomweb.patients import read_mapping
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.dicomweb.rows import Row, read
+from edgerouter.dicomweb.row_reading import read
+from edgerouter.dicomweb.rows import Row
 
 STUDIES = Resource(Kind.COLLECTION, Level.STUDY)
 PUBLIC = "https://edge/dicomweb"
@@ -133,6 +136,85 @@ def test_nothing_is_filled_between_two_patients(tag: str, vr: str, conflict: boo
     assert value(match, tag) == ["7"]
 
 
+TWO_PATIENTS = (
+    study(count=9, t00100020=attribute("LO", "7"), t00100021=attribute("LO", "A")),
+    study(count=1, t00100020=attribute("LO", "7"), t00100021=attribute("LO", "B")),
+    study(count=5, t00081030=attribute("LO", "Head")),
+)
+
+
+def test_a_rule_may_want_a_row_for_each_patient() -> None:
+    rows = [row(source, each) for source, each in zip("abc", TWO_PATIENTS, strict=True)]
+
+    matches = merge(rows, replace(MERGER, apart=True))
+
+    assert [(value(match, "00100021"), list(match.sources)) for match in matches] == [
+        (["A"], ["a", "c"]),  # who names no patient is with the better holder
+        (["B"], ["b"]),
+    ]
+    assert all(match.conflict for match in matches)
+    assert matches[0].order < matches[1].order
+    assert [value(match, "00081030") for match in matches] == [["Head"], None]
+
+
+def test_else_they_are_one_row_of_the_better_holder_s_patient() -> None:
+    match = one(*TWO_PATIENTS)
+
+    assert (match.conflict, value(match, "00100021"), list(match.sources)) == (True, ["A"], ["a", "c", "b"])
+
+
+def test_two_ids_of_one_person_are_no_conflict_and_keep_each_site_s_own() -> None:
+    merger = replace(MERGER, apart=True, persons=read_mapping("A,7,B,99"))
+    here = study(count=9, t00100020=attribute("LO", "7"), t00100021=attribute("LO", "A"))
+    there = study(
+        count=1,
+        t00100020=attribute("LO", "99"),
+        t00100021=attribute("LO", "B"),
+        t00081030=attribute("LO", "Head"),
+    )
+
+    [match] = merge([row("a", here), row("b", there)], merger)
+
+    assert not match.conflict
+    patient = {tag: each for tag, each in body(match).items() if tag.startswith("0010")}
+    assert patient == {"00100020": attribute("LO", "7"), "00100021": attribute("LO", "A")}
+    assert value(match, "00081030") == ["Head"]
+
+
+def test_a_source_s_issuer_stands_beside_an_id_that_has_none() -> None:
+    bare = json.dumps(study(t00100020=attribute("LO", "7"))).encode()
+    nobody = json.dumps(study(t00100020=attribute("LO"))).encode()
+    named = json.dumps(study(t00100020=attribute("LO", "7"), t00100021=attribute("LO", "B"))).encode()
+
+    found = [MERGER.merged(read(raw, STUDIES, "a", "HOSP-A")) for raw in (bare, nobody, named)]
+
+    assert [value(match, "00100021") for match in found] == [["HOSP-A"], None, ["B"]]
+
+
+def test_the_same_id_of_two_issuers_is_two_patients() -> None:
+    rows = [
+        read(json.dumps(study(t00100020=attribute("LO", "7"))).encode(), STUDIES, source, issuer)
+        for source, issuer in (("a", "HOSP-A"), ("b", "HOSP-B"))
+    ]
+
+    [match] = merge(rows, MERGER)
+
+    assert match.conflict
+
+
+def test_counts_of_sources_that_share_nothing_are_summed() -> None:
+    merger = replace(MERGER, counts="sum")
+    rows = [
+        row("a", study(count=3, t00201206=attribute("IS", "2"))),
+        row("b", study(count=4, t00201206=attribute("IS", 1))),
+        row("c", study()),
+    ]
+
+    [match] = merge(rows, merger)
+
+    assert (body(match)["00201208"], value(match, "00201206")) == ({"vr": "IS", "Value": [7]}, [3])
+
+
 def test_an_offset_from_utc_never_joins_another_source_s_date() -> None:
     match = one(
         study(count=9, t00080201=attribute("SH", "+0100")),
@@ -192,7 +274,7 @@ def test_one_archive_s_counts_of_the_patient_are_not_the_patient_s() -> None:
     lone = row("a", study(t00201200=attribute("IS", 4)))
 
     assert "00201200" not in body(merged(lone)[0])
-    assert "00201200" in body(Merger(Level.STUDY, PUBLIC, ("a",))([lone]))
+    assert "00201200" in body(Merger(Level.STUDY, PUBLIC, ("a",)).merged(lone))
 
 
 def test_the_character_set_of_one_source_is_not_that_of_several() -> None:
@@ -256,9 +338,11 @@ def test_series_and_instances_name_their_study_and_their_place() -> None:
     series = Resource(Kind.COLLECTION, Level.SERIES, "1.2")
     instances = Resource(Kind.COLLECTION, Level.INSTANCE, "1.2", "3.4")
 
-    of_series = Merger(Level.SERIES, PUBLIC, ("a",))([read(b'{"0020000E":{"Value":["3.4"]}}', series, "a")])
-    of_instance = Merger(Level.INSTANCE, PUBLIC, ("a",))(
-        [read(b'{"00080018":{"Value":["5"]}}', instances, "a")]
+    of_series = Merger(Level.SERIES, PUBLIC, ("a",)).merged(
+        read(b'{"0020000E":{"Value":["3.4"]}}', series, "a")
+    )
+    of_instance = Merger(Level.INSTANCE, PUBLIC, ("a",)).merged(
+        read(b'{"00080018":{"Value":["5"]}}', instances, "a")
     )
 
     assert value(of_series, "00081190") == [f"{PUBLIC}/studies/1.2/series/3.4"]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerouter.dicomweb.store_merge import MIRROR_FAILED, TargetAnswer, merge
+from edgerouter.dicomweb.store_merge import MIRROR_FAILED, TargetAnswer, merge, status_of
 from edgerouter.dicomweb.store_response import StoreOutcome, StoreResponse
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -146,3 +146,24 @@ def test_each_instance_is_accounted_for_once_and_the_status_agrees(
     clean = [outcome for outcome in good if outcome.warning is None]
     assert (status == 200) == (bool(uids) and len(clean) == len(uids))
     assert (status in (200, 202)) == bool(good)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcomes", "status"),
+    [
+        (200, [StoreOutcome("1", "2")], 200),
+        (200, [StoreOutcome("1", "2", warning=0xB000)], 202),
+        (200, [StoreOutcome("1", "2"), StoreOutcome("1", "3", failure=272)], 202),
+        (409, [StoreOutcome("1", "2"), StoreOutcome("1", "3", failure=272)], 202),
+        (409, [StoreOutcome("1", "3", failure=45070)], 409),
+        (202, [StoreOutcome("1", "2")], 202),
+        (202, [StoreOutcome("1", "3", failure=272)], 409),
+        (200, [StoreOutcome("1", "3", failure=272)], 409),
+        (503, [StoreOutcome("1", "2")], 503),
+        (400, [StoreOutcome("1", "2")], 400),
+    ],
+)
+def test_one_archive_s_status_is_what_its_outcomes_say(
+    said: int, outcomes: list[StoreOutcome], status: int
+) -> None:
+    assert status_of(said, outcomes) == status

@@ -29,6 +29,7 @@ from tests.support.scripted import Close, ScriptedUpstream, Seen, Step
 from tests.support.scripted import Reply as Scripted
 
 ROOT = "/dicomweb"
+NAMES = ("north", "south", "west", "east", "centre")
 PUBLIC = f"http://edge.example{ROOT}"
 OCTETS = 'multipart/related; type="application/octet-stream"'
 DICOM = 'multipart/related; type="application/dicom"'
@@ -161,7 +162,7 @@ async def edge_over(
     What passes is kept in the folder `cache`, if one is given."""
     sections = {
         name: _section(upstream, deepcopy(settings or {}))
-        for name, upstream in zip(("north", "south", "west"), upstreams, strict=False)
+        for name, upstream in zip(NAMES, upstreams, strict=False)
     }
     kept = {"path": str(cache or "none"), "size": "1 GB" if cache else "0 B", "min_free": "0 B"}
     config = _loaded({"server": dict(server or {}), "upstreams": sections, "cache": kept}, rules)

@@ -6,10 +6,11 @@ from itertools import product
 import pytest
 
 from tests.scenarios.edge import JSON, edge_over
+from tests.scenarios.edge import NAMES as FIVE
 from tests.scenarios.test_federated_search import NAMES, hospitals, searching, three, uids, warnings
-from tests.support.hospital import Hospital
+from tests.support.hospital import Hospital, studies
 from tests.support.raw_client import RawClient, request
-from tests.support.scripted import Note, Reset, ScriptedUpstream, Send, Stall, closed_port
+from tests.support.scripted import Close, Note, Reset, ScriptedUpstream, Send, Stall, Step, closed_port
 from tests.support.scripted import Reply as Scripted
 
 DOWN = [Scripted(500)]
@@ -49,6 +50,36 @@ async def test_every_combination_of_archives_gives_its_rows_and_names_the_missin
 
 def _held(hospital: Hospital) -> list[str]:
     return [study.uid for study in hospital.studies]
+
+
+@pytest.mark.parametrize(
+    "up", list(product([True, False], repeat=5)), ids=lambda up: "".join("DU"[o] for o in up)
+)
+async def test_all_combinations_of_five_archives_give_status_rows_and_warnings(up: tuple[bool, ...]) -> None:
+    """Archive n has study n and shares one with the next; who is down is in turn gone, failing, refusing."""
+    five = [Hospital(name, studies(f"1.{n}", f"2.{n}", f"2.{(n + 1) % 5}")) for n, name in enumerate(FIVE)]
+    ways: list[list[Step]] = [[Scripted(500)], [Close()], [Scripted(503)], [Scripted(401)], [Scripted(404)]]
+    words = ["error", "error", "overloaded", "unauthorized", "error"]
+    for one, works, way in zip(five, up, ways, strict=True):
+        one.trouble = None if works else way
+    async with hospitals(*five) as edge:
+        reply = await edge.ask("/studies", JSON)
+        first = await edge.ask("/studies?limit=2", JSON)
+
+    if not any(up):
+        assert "No archive answered" in reply.problem(502)
+        assert all(f"{name} ({word})" in reply.json["detail"] for name, word in zip(FIVE, words, strict=True))
+        return
+    held = {uid for one, works in zip(five, up, strict=True) if works for uid in _held(one)}
+    missing = [
+        f"Source {name} did not answer ({word}); results may be incomplete"
+        for name, word, works in zip(FIVE, words, up, strict=True)
+        if not works
+    ]
+    assert (reply.status, uids(reply), warnings(reply)) == (200, sorted(held), missing)
+    assert (reply.get("proxy-status") or "").count("next-hop=") == len(missing)
+    left = f"There are {len(held) - 2} additional results that can be requested"
+    assert (uids(first), warnings(first)) == (sorted(held)[:2], [*missing, left])
 
 
 async def test_an_archive_that_sends_rubbish_is_named() -> None:

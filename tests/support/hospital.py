@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import RouterError
 from edgerouter.http.fields import Fields
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.upstream.profiles import STANDARD, Profile
 from edgerouter.upstream.seam import Framing, Outbound
 from tests.support.steps import Reply, Seen, Step
 

@@ -12,8 +12,9 @@ from edgerouter.http.reply import Reply
 from edgerouter.routing.facts import asked
 from edgerouter.routing.router import Route
 from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.search import Settings
 from edgerouter.transactions.service import Service
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.upstream.profiles import STANDARD, Profile
 from tests.support.hospital import JSON, Hospital, MemoryArchive, value
 
 PUBLIC = "https://edge.example/dicomweb"
@@ -80,13 +81,13 @@ class House:
 
     @classmethod
     def over(
-        cls, *hospitals: Hospital, issuers: Mapping[str, str] | None = None, profile: Profile = STANDARD
+        cls, *hospitals: Hospital, profile: Profile = STANDARD, search: Settings | None = None
     ) -> "House":
         found = archives(*hospitals, profile=profile)
-        return cls(found, Service(found, BOX, issuers=issuers))
+        return cls(found, Service(found, BOX, search=search))
 
-    def route(self, *, deadline: float = 5.0, strict: bool = False) -> Route:
-        return Route(tuple(self.archives), None, deadline, strict)
+    def route(self, *, deadline: float = 5.0, strict: bool = False, **more: Any) -> Route:
+        return Route(tuple(self.archives), None, deadline, strict, **more)
 
     async def ask(self, request: Inbound | str, route: Route | None = None) -> Got:
         """One request, by way of its default route over all; raises what is no answer."""

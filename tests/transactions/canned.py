@@ -12,7 +12,7 @@ from edgerouter.http.fields import Fields
 from edgerouter.http.reply import Reply
 from edgerouter.routing.facts import asked
 from edgerouter.transactions.inbound import Inbound
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.upstream.profiles import STANDARD, Profile
 from edgerouter.upstream.seam import Framing, Outbound
 
 PACS = "http://pacs.example/dw"

@@ -12,7 +12,7 @@ from edgerouter.dicomweb.json_scan import JsonError
 from edgerouter.errors import Cut, ProtocolError
 from edgerouter.http.fields import Fields
 from edgerouter.transactions import answered_rows as module
-from edgerouter.transactions.answered_rows import answered_rows, elements
+from edgerouter.transactions.answered_rows import answered_rows, check, elements
 from edgerouter.upstream.seam import Framing
 
 LIMIT = 1 << 30
@@ -36,6 +36,12 @@ class Given:
             yield chunk
 
 
+def checked(body: bytes) -> list[bytes]:
+    found = elements(body)
+    check(found)
+    return list(map(bytes, found))
+
+
 def cut(body: bytes, size: int) -> Sequence[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
@@ -47,11 +53,13 @@ async def test_every_element_comes_byte_for_byte(
 ) -> None:
     monkeypatch.setattr(module, "AT_ONCE", at_once)
 
-    assert await answered_rows(Given(*cut(BODY, size)), "north", LIMIT) == ROWS
+    assert list(map(bytes, await answered_rows(Given(*cut(BODY, size)), "north", LIMIT))) == ROWS
 
 
 async def test_a_coded_answer_is_inflated() -> None:
-    assert await answered_rows(Given(gzip.compress(BODY), coding="gzip"), "north", LIMIT) == ROWS
+    found = await answered_rows(Given(gzip.compress(BODY), coding="gzip"), "north", LIMIT)
+
+    assert list(map(bytes, found)) == ROWS
 
 
 async def test_a_coding_that_was_not_asked_for_is_refused() -> None:
@@ -102,7 +110,7 @@ async def test_an_answer_beyond_the_limit_is_cut(at_once: int, monkeypatch: pyte
 def test_what_only_looks_deep_is_taken() -> None:
     wide = b'{"a":"' + b"[{" * 5000 + b'","b":[' + b",".join([b"[]"] * 500) + b"]}"
 
-    assert elements(b"[" + wide + b"]") == [wide]
+    assert checked(b"[" + wide + b"]") == [wide]
 
 
 TEXT = st.text('aé中"\\[{]}', max_size=5)
@@ -113,7 +121,7 @@ TEXT = st.text('aé中"\\[{]}', max_size=5)
     st.booleans(),
 )
 def test_any_array_of_objects_is_taken_apart(rows: list[dict[str, object]], ascii_only: bool) -> None:
-    found = elements(json.dumps(rows, ensure_ascii=ascii_only).encode())
+    found = checked(json.dumps(rows, ensure_ascii=ascii_only).encode())
 
     assert [json.loads(each) for each in found] == rows
 
@@ -121,7 +129,7 @@ def test_any_array_of_objects_is_taken_apart(rows: list[dict[str, object]], asci
 @given(st.binary(max_size=50))
 def test_any_bytes_are_an_array_or_a_fault(body: bytes) -> None:
     try:
-        found = elements(body)
+        found = checked(body)
     except JsonError:
         return
     assert isinstance(json.loads(body), list)

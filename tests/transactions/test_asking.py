@@ -4,7 +4,7 @@ import pytest
 
 from edgerouter.errors import BadRequest, NotAcceptable, NotFound
 from edgerouter.transactions.asking import outbound_for, wishes_of
-from edgerouter.upstream.profile import ORTHANC
+from edgerouter.upstream.profiles import ORTHANC
 from tests.transactions.canned import BOX, CannedArchive, inbound
 
 VALUE = "/studies/1/series/2/instances/3/bulk/4"

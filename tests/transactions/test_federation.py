@@ -1,15 +1,18 @@
 """One search at several sources: each is read to its end, whatever its habits, and none is silently short."""
 
+import msgspec
 import pytest
 
+from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.query import parse
-from edgerouter.transactions import federation as module
-from edgerouter.transactions.federation import Federation, Source
-from edgerouter.upstream.profile import STANDARD, Profile
+from edgerouter.transactions import share as module
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.sources import Source
+from edgerouter.upstream.profiles import STANDARD, Profile, Searching, everywhere
 from tests.support.hospital import Hospital, MemoryArchive, attribute, studies
 from tests.transactions.ask import archives, inbound
 
-PAGED = Profile("paged", limit_max=10)
+PAGED = Profile("paged", Searching(page_limits=everywhere(10)))
 
 
 def uids(source: Source) -> list[str]:
@@ -32,7 +35,7 @@ async def ask(
     request = inbound(target)
     found = archives(*hospitals, profile=profile) if over is None else over
     federation = Federation(found, issuers or {}, limit)
-    return await federation.ask(request, parse(request.query), list(found), deadline)
+    return await federation.ask(request, alike(parse(request.query), list(found)), deadline)
 
 
 async def one(hospital: Hospital, profile: Profile = PAGED) -> Source:
@@ -84,7 +87,7 @@ async def test_what_a_source_once_gave_at_once_is_not_doubted_again(shown: int) 
     for count, asked in ((shown, 1 + (shown == 100)), (100, 1), (200, 2), (200, 1)):
         hospital.studies = studies(*numbered(count))
         hospital.asked.clear()
-        (source,) = await federation.ask(inbound(), parse(""), ["north"], 5.0)
+        (source,) = await federation.ask(inbound(), alike(parse(""), ["north"]), 5.0)
         assert (len(source.rows), len(hospital.asked)) == (count, asked)
 
 
@@ -92,7 +95,7 @@ async def test_a_source_that_caps_is_always_doubted() -> None:
     hospital = Hospital("north", studies(*numbered(200)), cap=100)
     federation = Federation(archives(hospital), {}, 1 << 20)
     for _ in range(2):
-        (source,) = await federation.ask(inbound(), parse(""), ["north"], 5.0)
+        (source,) = await federation.ask(inbound(), alike(parse(""), ["north"]), 5.0)
         assert len(source.rows) == 200
 
 
@@ -168,6 +171,18 @@ async def test_rows_that_were_not_asked_for_are_dropped() -> None:
     assert hospital.targets() == ["/studies?PatientID=7&includefield=PatientID&limit=5000"]
 
 
+async def test_a_few_rows_of_many_do_not_keep_the_whole_answer_in_memory() -> None:
+    mine = studies("1.1", t00100020=attribute("LO", "7"))
+    others = studies(*numbered(50), t00100020=attribute("LO", "8"))
+    hospital = Hospital("north", [*mine, *others], ignores=frozenset({"00100020"}))
+
+    (few,) = await ask(hospital, target="/studies?PatientID=7")
+    (all_of_it,) = await ask(hospital)
+
+    assert [type(row.raw) for row in few.rows] == [bytes]
+    assert {type(row.raw) for row in all_of_it.rows} == {msgspec.Raw}
+
+
 async def test_the_issuer_of_a_source_is_added_and_compared() -> None:
     found = studies("1.1", t00100020=attribute("LO", "7"))
     north = Hospital("north", found, ignores=frozenset({"00100021"}))
@@ -178,13 +193,13 @@ async def test_the_issuer_of_a_source_is_added_and_compared() -> None:
     )
 
     assert [uids(source) for source in sources] == [["1.1"], []]
-    assert b'"00100021":{"vr":"LO","Value":["A"]}' in sources[0].rows[0].raw
+    assert bytes(sources[0].rows[0].tags["00100021"]) == b'{"vr":"LO","Value":["A"]}'
 
 
 async def test_a_client_that_wants_nothing_from_memory_says_so_to_the_sources() -> None:
     hospital = Hospital("north")
     request = inbound("/studies", fields=[("cache-control", "no-cache")])
 
-    await Federation(archives(hospital), {}, 1 << 20).ask(request, parse(""), ["north"], 5.0)
+    await Federation(archives(hospital), {}, 1 << 20).ask(request, alike(parse(""), ["north"]), 5.0)
 
     assert hospital.asked[0].get("cache-control") == "no-cache"

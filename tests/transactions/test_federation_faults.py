@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.query import parse
 from edgerouter.errors import Cut, Received, ResponseTimeout
 from edgerouter.metrics import REGISTRY
@@ -128,7 +129,7 @@ async def test_a_source_that_is_silent_is_late_and_its_health_learns_of_it(steps
     ):
         federation = Federation({"north": north, "south": south}, {}, 1 << 20)
         for _ in range(5):
-            late, fine = await federation.ask(inbound(), parse(""), ["north", "south"], 0.05)
+            late, fine = await federation.ask(inbound(), alike(parse(""), ["north", "south"]), 0.05)
 
             assert isinstance(late.error, ResponseTimeout)
             assert (late.outcome, uids(fine)) == ("timeout", ["1.1"])

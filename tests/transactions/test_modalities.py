@@ -9,27 +9,28 @@ from typing import Any
 import pytest
 
 from edgerouter.errors import ResponseTimeout
-from edgerouter.transactions import modalities as module
+from edgerouter.transactions import lookups as module
 from edgerouter.transactions.federation import Federation
-from edgerouter.transactions.modalities import Bare, Modalities, filled
+from edgerouter.transactions.lookups import Held
+from edgerouter.transactions.modalities import Modalities, filled, modalities
 from edgerouter.transactions.snapshots import LIFETIME
 from edgerouter.upstream.seam import Outbound
 from tests.support.hospital import Hospital, MemoryArchive, Study, studies
 from tests.transactions.ask import archives, inbound
 from tests.transactions.test_locations import Clock
 
-HERE = Bare("1.1", ("north",))
+HERE = Held(("1.1",), ("north",))
 REQUEST = inbound("/studies?limit=5&PatientID=7")
 
 
 def over(*hospitals: Hospital, clock: Clock | None = None) -> Modalities:
-    return Modalities(Federation(archives(*hospitals), {}, 1 << 20), clock or Clock())
+    return modalities(Federation(archives(*hospitals), {}, 1 << 20), clock or Clock())
 
 
 async def test_the_modalities_of_a_study_are_those_of_its_series() -> None:
     north = Hospital("north", [Study("1.1", series={"2.1": ("1",), "2.2": ("2",)}, modality="CT")])
     south = Hospital("south", [Study("1.1", series={"2.3": ("3",)}, modality="SR")])
-    both = Bare("1.1", ("north", "south"))
+    both = Held(("1.1",), ("north", "south"))
 
     assert await over(north, south).of(REQUEST, [both]) == {both: ("CT", "SR")}
     assert north.targets() == ["/studies/1.1/series?limit=5000"]
@@ -37,31 +38,31 @@ async def test_the_modalities_of_a_study_are_those_of_its_series() -> None:
 
 async def test_they_are_remembered_for_as_long_as_a_list_may_be_paged_through() -> None:
     clock, north = Clock(), Hospital("north", studies("1.1"))
-    modalities = over(north, clock=clock)
+    finding = over(north, clock=clock)
     for _ in range(2):
-        assert await modalities.of(REQUEST, [HERE]) == {HERE: ("CT",)}
+        assert await finding.of(REQUEST, [HERE]) == {HERE: ("CT",)}
     assert len(north.asked) == 1
     clock.now += LIFETIME
-    await modalities.of(REQUEST, [HERE])
+    await finding.of(REQUEST, [HERE])
 
     assert len(north.asked) == 2
 
 
 async def test_that_there_are_none_is_remembered_too() -> None:
     north = Hospital("north", [Study("1.1", modality="CT")])
-    modalities = over(north)
+    finding = over(north)
 
-    assert await modalities.of(REQUEST, [HERE]) == await modalities.of(REQUEST, [HERE]) == {}
+    assert await finding.of(REQUEST, [HERE]) == await finding.of(REQUEST, [HERE]) == {HERE: ()}
     assert len(north.asked) == 1
 
 
 async def test_what_a_failed_source_might_have_said_is_asked_for_again() -> None:
     north = Hospital("north", studies("1.1"), trouble=ResponseTimeout("late", upstream="north"))
-    modalities = over(north)
+    finding = over(north)
 
-    assert await modalities.of(REQUEST, [HERE]) == {}
+    assert await finding.of(REQUEST, [HERE]) == {}
     north.trouble = None
-    assert await modalities.of(REQUEST, [HERE]) == {HERE: ("CT",)}
+    assert await finding.of(REQUEST, [HERE]) == {HERE: ("CT",)}
 
 
 class Stuck(MemoryArchive):
@@ -77,28 +78,28 @@ class Stuck(MemoryArchive):
 
 async def test_what_takes_too_long_stays_out_and_the_rest_is_there() -> None:
     stuck = Stuck(Hospital("north", studies("1.1", "1.2")))
-    modalities = Modalities(Federation({"north": stuck}, {}, 1 << 20))
-    other = Bare("1.2", ("north",))
+    finding = modalities(Federation({"north": stuck}, {}, 1 << 20))
+    other = Held(("1.2",), ("north",))
 
-    assert await modalities.of(REQUEST, [HERE, other], 0.1) == {other: ("CT",)}
+    assert await finding.of(REQUEST, [HERE, other], 0.1) == {other: ("CT",)}
 
 
 async def test_so_many_are_found_for_one_page_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     names = [f"1.{number}" for number in range(5)]
-    modalities = over(Hospital("north", studies(*names)))
+    finding = over(Hospital("north", studies(*names)))
 
-    found = await modalities.of(REQUEST, [Bare(name, ("north",)) for name in names])
+    found = await finding.of(REQUEST, [Held((name,), ("north",)) for name in names])
 
-    assert sorted(study.study for study in found) == names[:3]
+    assert sorted(study.key[0] for study in found) == names[:3]
 
 
 async def test_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CAPACITY", 2)
     north = Hospital("north", studies("1.1", "1.2", "1.3"))
-    modalities = over(north)
+    finding = over(north)
     for name in ("1.1", "1.2", "1.3", "1.1"):
-        await modalities.of(REQUEST, [Bare(name, ("north",))])
+        await finding.of(REQUEST, [Held((name,), ("north",))])
 
     assert len(north.asked) == 4
 

@@ -13,8 +13,8 @@ from edgerouter.errors import (
     ResponseTimeout,
     RouterError,
 )
-from edgerouter.transactions.federation import Source
 from edgerouter.transactions.outcomes import failure, proxy_statuses, unproven, unsupported, warnings
+from edgerouter.transactions.sources import Source
 
 PUBLIC = "https://edge.example/dicomweb"
 

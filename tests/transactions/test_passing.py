@@ -9,6 +9,7 @@ import pytest
 
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.errors import NotFound, ResponseTimeout
+from edgerouter.transactions.search import Settings
 from edgerouter.upstream.seam import Outbound
 from tests.support.hospital import Hospital, MemoryArchive, attribute, studies, value
 from tests.transactions.ask import House, inbound
@@ -77,7 +78,7 @@ async def test_a_lone_archive_that_ignores_a_key_is_seen_through() -> None:
 async def test_a_lone_archive_s_rows_get_issuer_and_modalities_too() -> None:
     bare = {"t00080061": attribute("CS"), "t00100020": attribute("LO", "7")}
     north = Hospital("north", [dated("1.1", "20200101", **bare), dated("1.2", "20200101")])
-    house = House.over(north, issuers={"north": "HOSP-N"})
+    house = House.over(north, search=Settings(issuers={"north": "HOSP-N"}))
 
     got = await house.ask("/studies")
 

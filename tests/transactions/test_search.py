@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from edgerouter.errors import ResponseTimeout
+from edgerouter.dicomweb.merge import Match
+from edgerouter.errors import Overloaded, ResponseTimeout
+from edgerouter.transactions.spill import Spilled
 from tests.support.hospital import value
 from tests.transactions.ask import PUBLIC, inbound
 from tests.transactions.hospitals import ALL, dated, three
@@ -69,7 +71,8 @@ async def test_every_client_pages_through_a_list_of_its_own() -> None:
     house = three()
     first = await house.ask("/studies?limit=3")
     house.archives["south"].hospital.studies = [dated("1.9", "20250101")]
-    other = await house.ask(inbound("/studies?limit=3", client="192.0.2.2"))
+    no_memory = [("cache-control", "no-cache")]
+    other = await house.ask(inbound("/studies?limit=3", client="192.0.2.2", fields=no_memory))
 
     second = await house.ask("/studies?limit=3&offset=3")
 
@@ -95,6 +98,62 @@ async def test_pages_asked_for_at_once_come_from_one_list() -> None:
 
     assert [uid for page in pages for uid in page.result().uids] == ALL
     assert all(len(archive.hospital.asked) == 1 for archive in house.archives.values())
+
+
+async def test_what_another_client_asked_a_moment_ago_is_answered_from_that() -> None:
+    house = three()
+    first, second = inbound("/studies"), inbound("/studies", client="192.0.2.2")
+    async with asyncio.TaskGroup() as group:
+        asking = [group.create_task(house.ask(one)) for one in (first, second)]
+    third = await house.ask(inbound("/studies", client="192.0.2.3"))
+
+    assert [got.result().uids for got in asking] == [ALL, ALL]
+    assert third.uids == ALL
+    assert all(len(archive.hospital.asked) == 1 for archive in house.archives.values())
+
+
+async def test_a_list_that_went_to_disk_is_paged_through_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = three()
+    monkeypatch.setattr(house.service._search._snapshots, "_capacity", 0)
+    found = (await house.ask("/studies?limit=2")).uids
+    await house.service._search._snapshots.settled()
+    for offset in (2, 4):
+        found += (await house.ask(f"/studies?limit=2&offset={offset}")).uids
+
+    assert found == ALL
+    assert house.service._search._snapshots.spilled > 0
+    assert all(len(archive.hospital.asked) == 1 for archive in house.archives.values())
+
+
+async def test_a_disk_that_lost_the_list_costs_a_new_one_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lost(self: Spilled, places: range) -> list[Match]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Spilled, "read", lost)
+    house = three()
+    kept = house.service._search._snapshots
+    kept._capacity = 0
+    await house.ask("/studies?limit=2")
+    await kept.settled()
+    kept._capacity = 1 << 20
+
+    assert (await house.ask("/studies?limit=2&offset=2")).uids == ALL[2:4]
+    assert "cannot be read: Input/output error" in caplog.text
+    assert all(len(archive.hospital.asked) == 2 for archive in house.archives.values())
+
+
+async def test_who_finds_no_room_within_the_deadline_is_told_to_come_again() -> None:
+    house = three()
+    async with house.service._search._take._allowance.portion() as portion:
+        portion.add(1 << 40)
+        with pytest.raises(Overloaded) as caught:
+            await house.ask(inbound("/studies"), house.route(deadline=0.01))
+
+    assert dict(caught.value.fields)["retry-after"]
+    assert (await house.ask("/studies")).uids == ALL
+    assert house.service._search._take._allowance.held == 0
 
 
 async def test_another_question_is_another_list() -> None:

@@ -1,9 +1,19 @@
 """Search when archives fail: who is named, what is an error, and who is asked again."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 import pytest
 
 from edgerouter.errors import ResponseTimeout, RouterError
-from tests.support.hospital import value
+from edgerouter.routing.router import Route
+from edgerouter.transactions.search import Settings
+from edgerouter.transactions.service import Service
+from edgerouter.upstream.seam import Outbound
+from tests.support.hospital import Hospital, MemoryArchive, studies, value
+from tests.transactions.ask import BOX, House, inbound
 from tests.transactions.hospitals import ALL, three
 
 LATE = ResponseTimeout("late", upstream="south")
@@ -104,3 +114,38 @@ async def test_what_no_archive_has_below_a_study_is_nothing_or_unproven() -> Non
     found = await house.ask("/studies/1.3/series")
     assert [value(row, "0020000E") for row in found.rows] == ["1.3.1"]
     assert found.warnings == ["Source south did not answer (timeout); results may be incomplete"]
+
+
+class Silent(MemoryArchive):
+    """Never answers."""
+
+    @asynccontextmanager
+    async def open(self, outbound: Outbound) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield
+
+
+def patient_with(**patience: float) -> House:
+    """The router over a silent archive and one that answers, and a route with time enough for all."""
+    archives = {"north": Silent(Hospital("north")), "south": MemoryArchive(Hospital("south", studies("1.1")))}
+    return House(archives, Service(archives, BOX, search=Settings(patience=patience)))
+
+
+async def test_an_archive_may_have_less_time_than_all_have_together() -> None:
+    house = patient_with(north=0.05)
+
+    got = await house.ask(inbound("/studies"), house.route(deadline=3600))
+
+    assert (got.uids, got.warnings) == (
+        ["1.1"],
+        ["Source north did not answer (timeout); results may be incomplete"],
+    )
+    assert house.archives["north"].waited == [0.05]
+
+
+async def test_so_it_has_when_it_is_asked_alone() -> None:
+    house = patient_with(north=0.05)
+
+    with pytest.raises(ResponseTimeout):
+        await house.ask(inbound("/studies"), Route(("north",), deadline=3600))
+    assert house.archives["north"].waited == [0.05]

@@ -4,7 +4,8 @@ import pytest
 from defusedxml import ElementTree
 
 from edgerouter.metrics import REGISTRY
-from edgerouter.transactions import modalities
+from edgerouter.transactions import lookups
+from edgerouter.transactions.search import Settings
 from tests.support.hospital import Hospital, Study, attribute, studies, value
 from tests.transactions.ask import House, inbound
 from tests.transactions.hospitals import dated, three
@@ -17,7 +18,7 @@ async def test_a_patient_of_another_archive_with_the_same_id_stays_another_row()
     house = House.over(
         Hospital("north", [dated("1.1", "20200101", t00100010=attribute("PN", {"Alphabetic": "A"}), **same)]),
         Hospital("south", [dated("1.2", "20200102", t00100010=attribute("PN", {"Alphabetic": "B"}), **same)]),
-        issuers={"north": "HOSP-N", "south": "HOSP-S"},
+        search=Settings(issuers={"north": "HOSP-N", "south": "HOSP-S"}),
     )
 
     got = await house.ask("/studies?PatientID=7")
@@ -122,7 +123,7 @@ async def test_a_study_without_modalities_gets_those_of_its_series() -> None:
 
 
 async def test_only_the_studies_of_the_page_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modalities, "MOST", 3)
+    monkeypatch.setattr(lookups, "MOST", 3)
     bare = [Study(f"1.{n}", {"00080061": attribute("CS")}, {f"1.{n}.1": ("1",)}) for n in range(6)]
     north = Hospital("north", bare)
     house = House.over(north, Hospital("south"))

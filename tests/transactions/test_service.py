@@ -9,7 +9,8 @@ from edgerouter.transactions.service import Service
 from tests.transactions.canned import BOX, JSON, CannedAnswer, CannedArchive, body_of, inbound, stream
 
 ROWS = CannedAnswer([b"[]"], [("Content-Type", JSON)])
-STORED = CannedAnswer([b'{"0008119A":{"vr":"SQ","Value":[{}]}}'], [("Content-Type", JSON)])
+ITEM = b'{"00081155":{"vr":"UI","Value":["5.6"]}}'
+STORED = CannedAnswer([b'{"00081199":{"vr":"SQ","Value":[%b]}}' % ITEM], [("Content-Type", JSON)])
 
 
 def service(*archives: CannedArchive) -> Service:

@@ -5,7 +5,7 @@ import pytest
 from edgerouter.dicomweb.resource import Level
 from edgerouter.errors import BadRequest
 from edgerouter.transactions.spelling import LIMIT, query_for, spelling
-from edgerouter.upstream.profile import DCM4CHEE, ORTHANC, STANDARD, Profile
+from edgerouter.upstream.profiles import DCM4CHEE, ORTHANC, STANDARD, Profile
 from tests.transactions.canned import inbound
 
 INSTANCE = "/studies/1/series/2/instances/3"
@@ -13,12 +13,16 @@ OBJECT = "requestType=WADO&studyUID=1&seriesUID=2&objectUID=3"
 
 
 def test_a_profile_is_a_spelling() -> None:
-    assert spelling(STANDARD, Level.STUDY).includefield == "comma"
-    assert spelling(STANDARD, Level.STUDY).limit_with_offset is None
-    assert spelling(DCM4CHEE, None).includefield == "repeat"
-    assert spelling(ORTHANC, Level.STUDY).limit_with_offset == LIMIT
-    assert spelling(ORTHANC, Level.STUDY).dropped == {"00080060"}
-    assert spelling(ORTHANC, Level.SERIES).dropped == spelling(ORTHANC, None).dropped == frozenset()
+    assert spelling(STANDARD.search, Level.STUDY).includefield == "comma"
+    assert spelling(STANDARD.search, Level.STUDY).limit_with_offset is None
+    assert spelling(DCM4CHEE.search, None).includefield == "repeat"
+    assert spelling(ORTHANC.search, Level.STUDY).limit_with_offset == LIMIT
+    assert spelling(ORTHANC.search, Level.STUDY).dropped == {"00080060"}
+    assert (
+        spelling(ORTHANC.search, Level.SERIES).dropped
+        == spelling(ORTHANC.search, None).dropped
+        == frozenset()
+    )
 
 
 @pytest.mark.parametrize(

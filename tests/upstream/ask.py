@@ -8,7 +8,7 @@ from typing import Any
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.http.fields import Fields
 from edgerouter.upstream.archive import HttpArchive, Timeouts
-from edgerouter.upstream.profile import STANDARD
+from edgerouter.upstream.profiles import STANDARD
 from edgerouter.upstream.seam import Framing, Outbound
 
 SOON = Timeouts(

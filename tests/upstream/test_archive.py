@@ -11,7 +11,7 @@ from edgerouter import __version__, errors, metrics
 from edgerouter.dicomweb.resource import Transaction
 from edgerouter.http.fields import Fields
 from edgerouter.upstream.archive import HttpArchive, Timeouts
-from edgerouter.upstream.profile import ORTHANC, STANDARD
+from edgerouter.upstream.profiles import ORTHANC, STANDARD
 from edgerouter.upstream.seam import Archive, Outbound
 from edgerouter.upstream.target import origin
 from tests.support.scripted import (

@@ -24,12 +24,14 @@ from edgerouter.upstream.folder.search import MAX_RESULTS, search
 from edgerouter.upstream.folder.store import Store
 from edgerouter.upstream.health import Report, State
 from edgerouter.upstream.limiter import Limiter
-from edgerouter.upstream.profile import STANDARD
+from edgerouter.upstream.profiles import STANDARD, Searching, everywhere
 from edgerouter.upstream.seam import Outbound
 
 log = logging.getLogger(__name__)
 
-FOLDER = replace(STANDARD, name="folder", limit_max=MAX_RESULTS, missing_is_206=True, derive_metadata=True)
+FOLDER = replace(
+    STANDARD, name="folder", search=Searching(page_limits=everywhere(MAX_RESULTS)), derive_metadata=True
+)
 PATIENCE = 30.0  # seconds that a request waits for the first scan
 
 

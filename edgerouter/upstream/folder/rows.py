@@ -17,10 +17,10 @@ from edgerouter.dicom.describe import (
     STUDY_REQUIRED,
 )
 from edgerouter.dicom.dictionary import hex_tag
+from edgerouter.dicomweb.levels import has
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Resource
 from edgerouter.upstream.folder.index import Candidate, Texts
-from edgerouter.upstream.folder.levels import has
 
 STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
 RETRIEVE_URL, AVAILABILITY, MODALITIES = "00081190", "00080056", "00080061"

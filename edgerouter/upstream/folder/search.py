@@ -9,6 +9,7 @@ from edgerouter.dicom.matching import InvalidKey, Matcher
 from edgerouter.dicom.predicates import TIMEZONE_OFFSET, values_of
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.accept import wishes
+from edgerouter.dicomweb.levels import has
 from edgerouter.dicomweb.media import XML
 from edgerouter.dicomweb.query import Match, SearchQuery
 from edgerouter.dicomweb.resource import Resource, Transaction
@@ -18,7 +19,6 @@ from edgerouter.upstream.folder.answer import FolderAnswer, empty
 from edgerouter.upstream.folder.datasets import Batches, datasets
 from edgerouter.upstream.folder.holdings import Holdings
 from edgerouter.upstream.folder.index import Candidate, Index
-from edgerouter.upstream.folder.levels import has
 from edgerouter.upstream.folder.rows import (
     INSTANCE_UID,
     SERIES_UID,

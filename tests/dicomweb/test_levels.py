@@ -2,8 +2,8 @@
 
 import pytest
 
+from edgerouter.dicomweb.levels import has, level_of
 from edgerouter.dicomweb.resource import Level
-from edgerouter.upstream.folder.levels import has, level_of
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,25 @@
 """How each product is asked. The orthanc spellings are those its plugin 1.7 answered with 200."""
 
+from typing import get_args
+
 import pytest
 
+from edgerouter.config.upstreams import ProfileName
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Level
-from edgerouter.upstream.profile import DCM4CHEE, ORTHANC, PROFILES, STANDARD, Profile, spell_accept
+from edgerouter.upstream.profiles import (
+    AWS,
+    AZURE,
+    DCM4CHEE,
+    GOOGLE,
+    MEDICAL_CONNECTIONS,
+    ORTHANC,
+    OSIRIX,
+    PROFILES,
+    STANDARD,
+    Profile,
+    spell_accept,
+)
 
 JSON = Wish("application/dicom+json")
 XML_PARTS = Wish("application/dicom+xml", multipart=True)
@@ -16,6 +31,7 @@ JLS = "1.2.840.10008.1.2.4.80"
 EXPLICIT = "1.2.840.10008.1.2.1"
 PARTS = 'multipart/related; type="{}"'
 FRAMES_ANY = PARTS.format(OCTETS) + "; transfer-syntax=*"
+J2K_ALONE = f"{PARTS.format('image/jp2')}; transfer-syntax={J2K}"
 DICOM_ANY = PARTS.format(DICOM) + "; transfer-syntax=*"
 
 CASES: list[tuple[Profile, Kind, list[Wish], str]] = [
@@ -60,7 +76,7 @@ CASES: list[tuple[Profile, Kind, list[Wish], str]] = [
         [Wish(OCTETS, EXPLICIT, True)],
         f"{PARTS.format(OCTETS)}; transfer-syntax={EXPLICIT}",
     ),
-    (ORTHANC, Kind.FRAMES, [Wish(OCTETS, J2K, True)], f"{PARTS.format('image/jp2')}; transfer-syntax={J2K}"),
+    (ORTHANC, Kind.FRAMES, [Wish(OCTETS, J2K, True)], J2K_ALONE),
     (ORTHANC, Kind.FRAMES, [Wish(OCTETS, "1.2.3", True)], f"{PARTS.format(OCTETS)}; transfer-syntax=1.2.3"),
     (ORTHANC, Kind.FRAMES, [Wish("image/jls", "*", True)], PARTS.format("image/jls")),
     (ORTHANC, Kind.FRAMES, [Wish("image/jpeg", None, False)], PARTS.format("image/jpeg")),
@@ -88,6 +104,35 @@ CASES: list[tuple[Profile, Kind, list[Wish], str]] = [
     (ORTHANC, Kind.RENDERED, [Wish("image/gif")], "image/gif"),
     (ORTHANC, Kind.WADO_URI, [Wish("*/*")], "*/*"),
     (ORTHANC, Kind.ROOT, [], "*/*"),
+    # azure: exactly one range, quoted; no XML at all; a single instance or frame may come alone
+    (AZURE, Kind.COLLECTION, [XML_PARTS, JSON], JSON.media),
+    (AZURE, Kind.METADATA, [Wish(JSON.media, q=0.5), XML_PARTS], JSON.media),
+    (AZURE, Kind.FRAMES, [Wish(OCTETS, "*", True), Wish("image/jphc", q=0.5)], FRAMES_ANY),
+    (AZURE, Kind.FRAMES, [Wish(OCTETS, J2K, True)], J2K_ALONE),
+    (AZURE, Kind.FRAMES, [Wish(OCTETS, "*")], f"{OCTETS}; transfer-syntax=*"),
+    (AZURE, Kind.DICOM, [Wish(DICOM, "*"), Wish(DICOM, None, True)], f"{DICOM}; transfer-syntax=*"),
+    (AZURE, Kind.RENDERED, [Wish("image/webp"), Wish("image/*", q=0.5)], "image/jpeg"),
+    # google: lists, single parts, stored syntaxes
+    (
+        GOOGLE,
+        Kind.DICOM,
+        [Wish(DICOM, "*"), Wish(DICOM, "*", True)],
+        f"{DICOM}; transfer-syntax=*, {DICOM_ANY}",
+    ),
+    (GOOGLE, Kind.FRAMES, [Wish(OCTETS, "*", True)], FRAMES_ANY),
+    (GOOGLE, Kind.RENDERED, [Wish("*/*")], "image/jpeg"),
+    # aws: one range of JSON, frames as they are stored
+    (AWS, Kind.COLLECTION, [JSON, XML_PARTS], JSON.media),
+    (AWS, Kind.FRAMES, [Wish(OCTETS, "*", True), Wish("image/jphc", None, True)], FRAMES_ANY),
+    # little is known of these: one range, in parts
+    (MEDICAL_CONNECTIONS, Kind.DICOM, [Wish(DICOM, "*"), Wish(DICOM, "*", True, 0.5)], DICOM_ANY),
+    (
+        OSIRIX,
+        Kind.FRAMES,
+        [Wish(OCTETS, EXPLICIT, True)],
+        f"{PARTS.format(OCTETS)}; transfer-syntax={EXPLICIT}",
+    ),
+    (OSIRIX, Kind.COLLECTION, [JSON, XML_PARTS], JSON.media),
 ]
 
 
@@ -100,7 +145,5 @@ def test_wishes_are_spelled_the_way_the_archive_reads(
 
 def test_profiles_are_found_by_the_names_of_the_configuration() -> None:
     assert {name: one.name for name, one in PROFILES.items()} == {
-        "standard": "standard",
-        "orthanc": "orthanc",
-        "dcm4chee": "dcm4chee",
+        name: name for name in get_args(ProfileName)
     }

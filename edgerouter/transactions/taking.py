@@ -1,0 +1,158 @@
+"""One search of several upstreams, taken to its end: who is asked, what is learned, and the ordered whole."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from edgerouter.dicomweb.domains import Domains, Questions
+from edgerouter.dicomweb.merge import Group, Match, Merger, grouped
+from edgerouter.dicomweb.query import SearchQuery
+from edgerouter.dicomweb.resource import Level
+from edgerouter.errors import Overloaded
+from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
+from edgerouter.routing.guard import Guarded
+from edgerouter.routing.router import Route
+from edgerouter.transactions import outcomes
+from edgerouter.transactions.allowance import Allowance, Portion
+from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.guarding import past_gates
+from edgerouter.transactions.inbound import Inbound
+from edgerouter.transactions.locations import Locations
+from edgerouter.transactions.snapshots import Snapshot
+from edgerouter.transactions.sources import Source
+from edgerouter.transactions.upstreams import Upstream
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 256  # studies looked at between two looks at what else there is to do
+_LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """A search as it is to be taken: what a rule's guard makes of it, what each source is asked, and what is
+    known of patients' domains."""
+
+    inbound: Inbound
+    guarded: Guarded
+    questions: Questions
+    domains: Domains
+    route: Route
+
+    @property
+    def asked(self) -> SearchQuery:
+        """What the client asks, as far as the rule lets it."""
+        return self.guarded.asked
+
+    @property
+    def lists(self) -> bool:
+        """Whether everything in a study or series is asked for: then nothing found is only believed when
+        nobody failed."""
+        return self.inbound.resource.study is not None and not self.asked.matches
+
+
+class Taking:
+    """Takes snapshots; all that are being taken share one allowance of memory."""
+
+    def __init__(
+        self,
+        archives: Mapping[str, Upstream],
+        federation: Federation,
+        locations: Locations,
+        clock: Callable[[], float],
+    ) -> None:
+        self._archives = archives
+        self._federation = federation
+        self._locations = locations
+        self._allowance = Allowance()
+        self._clock = clock
+
+    async def __call__(self, enquiry: Enquiry, merger: Merger) -> Snapshot:
+        """The whole answer. Raises Overloaded when there was no room within the deadline, NotFound when no
+        source may be searched in, and what outcomes.failure says."""
+        until = asyncio.get_running_loop().time() + enquiry.route.deadline
+        async with AsyncExitStack() as stack:
+            portion = await self._admitted(stack, until)
+            sources = await self._sources(enquiry, until, portion.add)
+            if failure := outcomes.failure(sources, strict=enquiry.route.strict):
+                raise failure
+            matches = await self._matches(sources, merger)
+        if not matches and enquiry.lists and (failure := outcomes.unproven(sources)):
+            raise failure
+        return Snapshot(
+            matches=tuple(matches),
+            merger=merger,
+            warnings=outcomes.warnings(sources, enquiry.inbound.public),
+            proxy_statuses=outcomes.proxy_statuses(sources),
+            complete=all(source.error is None and not source.truncated for source in sources),
+            taken=self._clock(),
+        )
+
+    async def _admitted(self, stack: AsyncExitStack, until: float) -> Portion:
+        """A portion of the allowance, as soon as there is room."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await stack.enter_async_context(self._allowance.portion())
+        except TimeoutError:
+            raise Overloaded("Too many searches are under way.") from None
+
+    async def _sources(self, enquiry: Enquiry, until: float, held: Callable[[int], None]) -> list[Source]:
+        """Outcomes of all, in the route's order. An ejected upstream is named without being waited for,
+        unless every one is wanted, or no other answered and there is time left."""
+        clock = asyncio.get_running_loop().time
+        route, gates, order = enquiry.route, enquiry.guarded.gates, list(enquiry.questions)
+        ask = partial(self._federation.ask, enquiry.inbound, held=held, demanded=enquiry.guarded.demanded)
+        open_to, unsure = order, list[Source]()
+        if gates:
+            open_to, unsure = await past_gates(
+                self._federation, enquiry.inbound, gates, order, enquiry.domains, until
+            )
+        questions = _only(enquiry.questions, open_to)
+        resting = [name for name in questions if not (route.strict or self._archives[name].healthy)]
+        awake = _only(questions, (name for name in questions if name not in resting))
+        sources = await ask(awake, until - clock())
+        left = until - clock()
+        if left > route.deadline * _LATE and not any(source.answered for source in sources):
+            sources += await ask(_only(questions, resting), left)
+        else:
+            sources += map(_rested, resting)
+        return sorted([*sources, *unsure], key=lambda source: order.index(source.name))
+
+    async def _matches(self, sources: Sequence[Source], merger: Merger) -> list[Match]:
+        """All matches in order. Where things are is learned from them."""
+        groups = grouped(row for source in sources for row in source.rows)
+        matches: list[Match] = []
+        for start in range(0, len(groups), _BATCH):
+            for group in groups[start : start + _BATCH]:
+                matches += merger.match(group)
+                for row in group:
+                    self._locations.learn_row(row.key, row.source, row.instances)
+            await asyncio.sleep(0)
+        matches.sort(key=lambda match: match.order)
+        _tell_conflicts(matches, merger.level)
+        return matches
+
+
+def _tell_conflicts(matches: Sequence[Match], level: Level) -> None:
+    """One study with two patients is an archive's mistake that people have to mend; a log names the
+    archives, never the study (law 12)."""
+    conflicts = [match for match in matches if isinstance(match, Group) and match.conflict]
+    if not conflicts:
+        return
+    CONFLICTS.inc(len(conflicts))
+    among = sorted({row.source for match in conflicts for row in match.rows})
+    what = f"{len(conflicts)} matches ({level.value}) have other patients at other archives"
+    logger.warning("%s: %s", what, ", ".join(among))
+
+
+def _only(questions: Questions, names: Iterable[str]) -> Questions:
+    return {name: questions[name] for name in names}
+
+
+def _rested(name: str) -> Source:
+    SEARCH_SOURCES.labels(name, "resting").inc()
+    resting = Overloaded("The archive is resting after failures.", upstream=name)
+    return Source(name, error=resting, resting=True)

@@ -19,7 +19,9 @@ from edgerouter.transactions.derived import Derived
 from edgerouter.transactions.fetch import Errand, fetch_parts
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.keeping import is_rendition
-from edgerouter.transactions.naming import Frames, Instances, Rendition, frame_fields, instance_fields
+from edgerouter.transactions.naming import frame_fields, instance_fields
+from edgerouter.transactions.naming_frames import Frames, Rendition
+from edgerouter.transactions.naming_instances import Instances
 
 _PLACE = re.compile(r"/series/([0-9.]{1,64})/instances/([0-9.]{1,64})\Z")
 

@@ -45,6 +45,7 @@ power-cuts: setup packages
 
 soak: setup packages
 	$(BIN)/python -m tests.soak.steady --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+bench-session: PACKAGES += nginx-light
 bench-session: setup packages
 	$(BIN)/python -m tests.bench.session
 

@@ -25,8 +25,6 @@ from tests.support.orthanc import Orthanc
 from tests.support.relay import Relay
 from tests.support.samples import CHEST, SeriesSpec, write_series
 
-# Zip archives, XML metadata and WADO-URI are part of the session once they are answered from what is held.
-DERIVED_FORMATS = False
 OCTETS, FILES = 'type="application/octet-stream"', 'type="application/dicom"'
 # As OHIF 3 (by default and with quotation marks left out), with its preferred syntax, as Slim and as
 # dicomweb-client for JavaScript spell one wish (each frame is asked for in one of them).
@@ -84,7 +82,7 @@ def steps(spec: SeriesSpec) -> list[Step]:
         Step("metadata", rows),
         Step("ranges", [*files, *pixels]),
         Step("HEAD", [Ask(one, SLICER, "HEAD") for one in all_levels]),
-        *(_formats(all_levels, spec) if DERIVED_FORMATS else []),
+        *_formats(all_levels, spec),
     ]
 
 

@@ -97,9 +97,16 @@ class InstancesRetrieval:
         if found and not request.inbound.bypass:
             if request.resource.level is Level.INSTANCE:
                 return await self._renewed(archive, next(iter(found.aged), None), stack)
-            if found.some:
+            if found.some and not self._is_coming(archive):
                 got = await self._completed(archive, found, stack)
         return got or await self._whole(archive, stack)
+
+    def _is_coming(self, archive: Upstream) -> bool:
+        """Whether all of it is on its way: what is missing is then waited for, and not asked for again."""
+        request = self._request
+        return request.again and request.cache.fills.is_under_way(
+            request.errand(archive, request.resource).key
+        )
 
     async def _whole(self, archive: Upstream, stack: AsyncExitStack, aged: Held | None = None) -> "Coming":
         """All of it in one request; one instance out of a fetch of more that is bringing it.

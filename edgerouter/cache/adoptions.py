@@ -19,6 +19,7 @@ class Notes:
     fields: tuple[tuple[str, str], ...] = ()
     validator: str = ""
     frame_table: bytes = b""
+    made: bool = False
 
 
 class Adoptions:
@@ -77,7 +78,8 @@ class Adoptions:
         frames = notes.frame_table
         if key.kind is UnitKind.INSTANCE and not frames:
             frames = await self._means.frames(part.disk.path)
-        meta = UnitMeta(part.size, part.disk.digests(), self._asked_at, notes.fields, notes.validator, frames)
+        digests, asked_at = part.disk.digests(), self._asked_at
+        meta = UnitMeta(part.size, digests, asked_at, notes.fields, notes.validator, frames, notes.made)
         adopted = await self._means.units.adopt(key, part.disk.path, meta)
         if not adopted:
             self._means.room.pause()

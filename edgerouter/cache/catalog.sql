@@ -24,6 +24,7 @@ CREATE TABLE unit (
     size INTEGER NOT NULL,
     stored_at REAL NOT NULL,
     header_at REAL NOT NULL,
+    made INTEGER NOT NULL,
     PRIMARY KEY (study_id, series, instance, kind, which, media, syntax)
 ) WITHOUT ROWID;
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-SCHEMA = 2
+SCHEMA = 3
 BUSY = 0.25  # seconds to wait for a lock nobody should hold
 _SOUND = f"SELECT 1 FROM total, pragma_user_version WHERE user_version = {SCHEMA}"
 _GARBAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

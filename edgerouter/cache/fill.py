@@ -127,17 +127,18 @@ class Fill:
         fields: Fields | None = None,
         validator: str = "",
         frame_table: bytes = b"",
+        made: bool = False,
     ) -> None:
         """The open part is whole: it becomes this unit, or with None is only handed on.
 
         `fields` are written down beside it (else those it was opened with), as far as they are allowed
-        to be; `validator` is the upstream's own.
+        to be; `validator` is the upstream's own; `made` as of Held.
         """
         part = self._opened()
         self._part = None
         part.close()
         if part.keeping:
-            notes = Notes(kept(part.fields if fields is None else fields), validator, frame_table)
+            notes = Notes(kept(part.fields if fields is None else fields), validator, frame_table, made)
             self._adoptions.begin(part, key if key is not None and key.is_sound else None, notes)
         if self._stop_after_part:
             self.stop()

@@ -31,13 +31,15 @@ class Holdings:
         self._sql = connection.execute
         self._studies = studies
 
-    def add(self, key: UnitKey, size: int, stored_at: float, header_at: float, now: float) -> None:
-        """A unit came, at `now`; the times are those of Held."""
+    def add(self, held: Held, now: float) -> None:
+        """A unit came, at `now`."""
+        key = held.key
         study_id = self._studies.made(key.upstream, key.study, now)
         self._sql(
-            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET size = excluded.size, stored_at = excluded.stored_at, header_at = excluded.header_at",
-            (study_id, *_inner(key), size, stored_at, header_at),
+            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET size = excluded.size, stored_at = excluded.stored_at,"
+            " header_at = excluded.header_at, made = excluded.made",
+            (study_id, *_inner(key), held.size, held.stored_at, held.header_at, held.made),
         )
 
     def date_header(self, key: UnitKey, header_at: float) -> None:
@@ -80,23 +82,23 @@ class Holdings:
 
     def _at(self, place: Place) -> tuple[Held, ...]:
         rows = self._sql(
-            "SELECT upstream, media, syntax, size, stored_at, header_at"
+            "SELECT upstream, media, syntax, size, stored_at, header_at, made"
             " FROM study CROSS JOIN unit ON study_id = id"
             " WHERE study = ? AND series = ? AND instance = ? AND kind = ? AND which = ?",
             place,
         )
-        return tuple(Held(UnitKey(row[0], *place, row[1], row[2]), *row[3:]) for row in rows)
+        return tuple(_held(UnitKey(row[0], *place, row[1], row[2]), row[3:]) for row in rows)
 
     def instances(self, study: str, series: str | None) -> list[Held]:
         """Every instance held of a study, or of one series of it, from every upstream."""
         rows = self._sql(
-            "SELECT upstream, series, instance, media, syntax, size, stored_at, header_at"
+            "SELECT upstream, series, instance, media, syntax, size, stored_at, header_at, made"
             " FROM study CROSS JOIN unit ON study_id = id"
             " WHERE study = ?1 AND (?2 IS NULL OR series = ?2) AND kind = 'instance'",
             (study, series),
         )
         return [
-            Held(UnitKey(row[0], study, row[1], row[2], UnitKind.INSTANCE, "", row[3], row[4]), *row[5:])
+            _held(UnitKey(row[0], study, row[1], row[2], UnitKind.INSTANCE, "", row[3], row[4]), row[5:])
             for row in rows
         ]
 
@@ -158,3 +160,8 @@ def _inner(key: UnitKey) -> tuple[str, ...]:
 def _key(upstream: str, study: str, row: tuple[str, ...]) -> UnitKey:
     series, instance, kind, which, media, syntax = row
     return UnitKey(upstream, study, series, instance, UnitKind(kind), which, media, syntax)
+
+
+def _held(key: UnitKey, row: tuple[int, float, float, int]) -> Held:
+    size, stored_at, header_at, made = row
+    return Held(key, size, stored_at, header_at, bool(made))

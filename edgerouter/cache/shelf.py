@@ -31,7 +31,7 @@ from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.pins import Pins
 from edgerouter.cache.studies import Studies
-from edgerouter.cache.unit import CHANGED, UnitKey, UnitKind, UnitMeta, is_sealed
+from edgerouter.cache.unit import CHANGED, Held, UnitKey, UnitKind, UnitMeta, is_sealed
 
 _CHANGED = "changed"  # the tag of a row whose unit answers for its frames only
 _ANSWERS = "SELECT count(*) FROM (SELECT key, raw, mode, filename, value, size, tag FROM Cache LIMIT 1)"
@@ -114,8 +114,8 @@ class Shelf:
         """Make a finished part file a unit, in place of an older one. Raises one of FAILURES."""
         try:
             self._cache.set(key.text, adoption)
-            asked_at = adoption.meta.stored_at
-            self.holdings.add(key, adoption.meta.size, asked_at, asked_at, now)
+            meta = adoption.meta
+            self.holdings.add(Held(key, meta.size, meta.stored_at, meta.stored_at, meta.made), now)
             self._forget_derived(key)
         except BaseException:
             discard(adoption)

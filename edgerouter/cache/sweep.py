@@ -20,7 +20,7 @@ from edgerouter.cache.disk import FILE_NAME
 from edgerouter.cache.holdings import FIRST, Position
 from edgerouter.cache.reading import Reading
 from edgerouter.cache.shelf import DiskRow, Shelf
-from edgerouter.cache.unit import CHANGED, UNSURE, UnitKey
+from edgerouter.cache.unit import CHANGED, UNSURE, Held, UnitKey
 
 _HANDFUL = 200  # rows in one slice
 _COARSE = 0.1  # seconds by which the time of a file may lie behind the clock
@@ -72,10 +72,9 @@ class Sweep:
             if row.key is None or row.meta is None:
                 self._shelf.remove_row(row.number)
             elif not self._shelf.holdings.has(row.key, row.meta.size):
-                header_at = CHANGED if row.changed else UNSURE
-                self._shelf.holdings.add(
-                    row.key, row.meta.size, row.meta.stored_at, header_at, self._begun_at
-                )
+                meta, header_at = row.meta, CHANGED if row.changed else UNSURE
+                held = Held(row.key, meta.size, meta.stored_at, header_at, meta.made)
+                self._shelf.holdings.add(held, self._begun_at)
         return rows
 
     async def _catalog(self) -> None:

@@ -111,13 +111,15 @@ class Held:
 
     `stored_at` is when the upstream was asked for it. `header_at`, of an instance, is when its header was
     last known to be what the upstream has: UNSURE when nobody knows, CHANGED when it is known not to be,
-    and then it answers for its frames only.
+    and then it answers for its frames only. `made`: its transfer syntax was asked for by name, so that it may
+    have been made of what the upstream has.
     """
 
     key: UnitKey
     size: int
     stored_at: float
     header_at: float = 0.0
+    made: bool = False
 
 
 class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -133,6 +135,7 @@ class UnitMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: tuple[tuple[str, str], ...] = ()
     validator: str = ""
     frame_table: bytes = b""
+    made: bool = False  # see Held
 
     @property
     def tag(self) -> str:

@@ -43,7 +43,9 @@ def cut_out(held: Held, table: FrameTable, number: int) -> Derived | None:
     )
     ranges = tuple(table.pieces(number))
     size = sum(length for _, length in ranges)
-    return Derived(key, size, held.stored_at, unit=held, ranges=ranges, inflate_at=table.inflate_at)
+    return Derived(
+        key, size, held.stored_at, made=held.made, unit=held, ranges=ranges, inflate_at=table.inflate_at
+    )
 
 
 @dataclass(frozen=True, slots=True)

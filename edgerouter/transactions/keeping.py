@@ -1,6 +1,6 @@
 """What may be kept, under which name, and what that satisfies: decisions only (RFC 9111 §3, RFC 9211)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Literal
 from urllib.parse import quote, urlencode
@@ -8,15 +8,16 @@ from urllib.parse import quote, urlencode
 from edgerouter.cache.freshness import Kept
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.media import DICOM, JSON, XML, ZIP, Wish, best
+from edgerouter.dicomweb.media import DICOM, JSON, XML, ZIP, Wish, satisfies
 from edgerouter.dicomweb.resource import Kind
-from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax, is_lossless
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
 from edgerouter.dicomweb.wado_uri import NAMING, read_wado_uri
 from edgerouter.errors import BadRequest
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.upstream.seam import Answer, Framing
 
+Form = tuple[str, str | None]  # media type and transfer syntax of what is held
 # Why an upstream was asked (RFC 9211 §2.2).
 Forwarded = Literal["miss", "partial", "stale", "request", "bypass"]
 
@@ -124,8 +125,20 @@ def uniform(wanted: Sequence[Wish], held: Sequence[Sequence[Held]]) -> list[Held
     made of it."""
     each = [{(one.key.media, one.key.syntax or None): one for one in some} for some in held]
     of_all = set.intersection(*(set(some) for some in each if some)) if any(each) else set()
-    found = best(wanted, sorted(of_all, key=lambda form: (form[1] == EXPLICIT_VR_LE, str(form))))
-    return [some.get(found[1]) if found else None for some in each]
+    made = {form for some in each for form, one in some.items() if one.made}
+    found = _fitting(wanted, sorted(of_all, key=lambda form: (form[1] == EXPLICIT_VR_LE, str(form))), made)
+    return [some.get(found) if found else None for some in each]
+
+
+def _fitting(wanted: Sequence[Wish], forms: Sequence[Form], made: Collection[Form]) -> Form | None:
+    """As media.best; what was made to order is not what any transfer syntax means."""
+    for wish in wanted:
+        if wish.q < wanted[0].q:
+            return None
+        for form in forms:
+            if (form not in made or wish.transfer_syntax != "*") and satisfies(wish, *form):
+                return form
+    return None
 
 
 def syntax_of(media: str, said: str | None, wanted: Sequence[Wish]) -> str | None:
@@ -141,10 +154,12 @@ def syntax_of(media: str, said: str | None, wanted: Sequence[Wish]) -> str | Non
     return asked.pop() if len(asked) == 1 else None
 
 
-def made_to_order(syntax: str, wanted: Sequence[Wish]) -> bool:
-    """Whether pixels may have been compressed with loss because just that was asked for. Kept, they would
-    answer who takes any transfer syntax in the place of what the archive has."""
-    return not is_lossless(syntax) and any(wish.transfer_syntax == syntax for wish in wanted)
+def made_to_order(media: str, syntax: str, wanted: Sequence[Wish]) -> bool:
+    """Whether pixels may have been compressed because just that was asked for: they do not answer who takes
+    any transfer syntax in the place of what the archive has. Explicit VR Little Endian does (PS3.18 §8.7.3).
+    """
+    named = (wish for wish in wanted if wish.transfer_syntax != "*")
+    return syntax != EXPLICIT_VR_LE and any(satisfies(wish, media, syntax) for wish in named)
 
 
 def lawful(key: UnitKey) -> UnitKey | None:

@@ -52,7 +52,8 @@ class Frames:
 
     async def end(self) -> None:
         key = self._key
-        await self._fill.close_part(None if key and made_to_order(key.syntax, self._wanted) else key)
+        made = bool(key and made_to_order(key.media, key.syntax, self._wanted))
+        await self._fill.close_part(key, made=made)
 
     async def finish(self) -> None:
         if self._next < len(self._resource.frames):
@@ -104,14 +105,14 @@ class Rendition:
 
     async def finish(self) -> None:
         if self._parts:
-            await self._fill.close_part(self._key if self._parts == 1 else None, validator=self.validator)
+            key = self._key if self._parts == 1 else None
+            made = bool(key and key.syntax and made_to_order(key.media, key.syntax, self._wanted))
+            await self._fill.close_part(key, validator=self.validator, made=made)
 
     def _named(self, label: Label) -> UnitKey | None:
         resource = self._resource
         place = (resource.study or "", resource.series or "", resource.instance or "")
         kind = UnitKind.RENDITION
-        if label.syntax and made_to_order(label.syntax, self._wanted):
-            return None
         return lawful(UnitKey(self._upstream, *place, kind, self._name, label.media, label.syntax or ""))
 
 

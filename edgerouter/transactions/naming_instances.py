@@ -68,10 +68,10 @@ class Instances:
             self.unnamed += 1
         else:
             self.members.append((key.series, key.instance))
-            key = None if made_to_order(key.syntax, self._wishes) else key
         # The validator of a series or study is none of its instances'.
         validator = self.validator if self._resource.instance else ""
-        await self._fill.close_part(key, validator=validator, frame_table=self._frames())
+        made = bool(key and made_to_order(key.media, key.syntax, self._wishes))
+        await self._fill.close_part(key, validator=validator, frame_table=self._frames(), made=made)
 
     async def finish(self) -> None:
         """What came is what there is."""

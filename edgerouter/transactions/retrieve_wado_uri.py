@@ -35,7 +35,8 @@ class WadoUriRetrieval:
         request.forwarded[upstream] = found.forwarded
         if not found.whole:
             return None
-        return await request.for_instances(self._resource, wanted).hit(found.whole, label)
+        reply = await request.for_instances(self._resource, wanted).hit(found.whole, label)
+        return _plain(reply) if reply else None
 
     async def fetched(self, archive: Upstream) -> Reply:
         request, wanted = self._request, self._wanted(archive.name)
@@ -52,7 +53,7 @@ class WadoUriRetrieval:
         except ProtocolError:
             raise Unsuitable("What comes is no instance.", upstream=archive.name) from None
         self._learn(archive.name, reply)
-        return reply
+        return _plain(reply)
 
     def _wanted(self, upstream: str) -> Sequence[Wish]:
         syntax = self._asked.transfer_syntax
@@ -65,3 +66,10 @@ class WadoUriRetrieval:
         _, syntax = part_type(reply.fields.get("content-type"))
         if self._asked.transfer_syntax is None and syntax not in (None, EXPLICIT_VR_LE):
             self._request.provisions.as_stored.add(upstream)
+
+
+def _plain(reply: Reply) -> Reply:
+    """The URI service names no transfer syntax beside the media type (PS3.18 §8.7.3.5)."""
+    if reply.status in (200, 206):
+        reply.fields = reply.fields.set("content-type", DICOM)
+    return reply

@@ -24,5 +24,5 @@ def door(request: pytest.FixtureRequest, direct: Door) -> Iterator[Door]:
         yield direct
         return
     edge = request.getfixturevalue("edge_a" if request.param == "router" else "keeping_a")
-    with Door(edge.dicomweb, f"{edge.dicomweb}/wado") as door:
+    with Door(edge.dicomweb, f"{edge.dicomweb}/wado", keeps=request.param == "cache") as door:
         yield door

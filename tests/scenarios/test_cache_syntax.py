@@ -271,6 +271,7 @@ async def test_what_was_compressed_with_loss_for_one_who_named_it_answers_nobody
         for _ in range(2):
             named = await asked(edge, path, related(media, JPEG))
             assert named.parts[0].body == (lossy.frame(1, 1) if "frames" in path else lossy.files[0])
+        assert named.get("cache-status") in (HIT, DERIVED)
         stored = OCTETS + AS_STORED if "frames" in path else DICOM + AS_STORED
         any_form = await asked(edge, path, stored)
         assert any_form.parts[0].body == (pacs.frame(1, 1) if "frames" in path else pacs.files[0])

@@ -20,7 +20,7 @@ from edgerouter.cache.folder import Folder
 from edgerouter.cache.listings import Row
 from edgerouter.cache.segments import Digester
 from edgerouter.cache.shelf import Shelf
-from edgerouter.cache.unit import UnitKey, UnitKind, UnitMeta
+from edgerouter.cache.unit import Held, UnitKey, UnitKind, UnitMeta
 from tests.dicom.build import element, part10
 from tests.support import memory
 from tests.support.router import Router
@@ -71,7 +71,7 @@ def make(path: Path, rows: int) -> None:
 def described(shelf: Shelf, number: int) -> None:
     """Tell the catalog of a unit, and keep a metadata row for it."""
     unit, now = key(number), time.time()
-    shelf.holdings.add(unit, len(file(number)), now, now, now)
+    shelf.holdings.add(Held(unit, len(file(number)), now, now), now)
     row = Row(unit.series, unit.instance, b'{"00080018":{"vr":"UI","Value":["%d"]}}' % number, now)
     shelf.listings.put_rows(UPSTREAM, unit.study, [row], now)
 

@@ -71,11 +71,13 @@ def _part(text: bytes) -> Part:
 class Door:
     """A DICOMweb root to ask: with dicomweb-client, or in plain HTTP.
 
-    `wado_uri` is the URL of its WADO-URI service. Use it as a context: it closes its connections.
+    `wado_uri` is the URL of its WADO-URI service, `keeps` whether it is a router's with a cache. Use it as a
+    context: it closes its connections.
     """
 
-    def __init__(self, base: str, wado_uri: str) -> None:
+    def __init__(self, base: str, wado_uri: str, *, keeps: bool = False) -> None:
         self.base = base
+        self.keeps = keeps
         self.wado_uri = wado_uri
         self._session = requests.Session()
         self._session.trust_env = False

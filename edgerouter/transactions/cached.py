@@ -2,12 +2,15 @@
 
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.desk import FAILURES
+from edgerouter.cache.listings import Listing, Member
+from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.media import DICOM, ZIP, Wish
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -20,6 +23,7 @@ from edgerouter.transactions import answers
 from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.describing import Describing
 from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import FRESH, Label
@@ -40,6 +44,7 @@ from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 from edgerouter.transactions.values import Values
 from edgerouter.transactions.viewing import Views
+from edgerouter.transactions.zipped import ZipHit
 
 
 class Cached:
@@ -96,6 +101,41 @@ class Cached:
                 await cache.purge(study=study)
             elif instances:
                 await cache.replaced(study, instances)
+
+    async def members(self, inbound: Inbound, archive: Upstream) -> tuple[Member, ...]:
+        """See Validation.members."""
+        return await self.validation.members(Request(self.provisions, inbound, ()), archive)
+
+    async def contents(
+        self, resource: Resource, upstream: str, dated: str | None, grace: float = 0.0
+    ) -> tuple[Member, ...] | None:
+        """See LookUp.contents; `grace` is for how many seconds beyond its lifetime a listing counts."""
+        look_up = replace(self.provisions.larder.look_up, grace=grace)
+        return await look_up.contents(upstream, resource, dated)
+
+    async def lacked(self, study: str, upstreams: Collection[str]) -> None:
+        """These said just now that they have nothing of the study: so it says in their listings, then."""
+        catalog = self.provisions.cache.catalog
+        since, now = catalog.moment(), time.time()
+        for upstream in upstreams:
+            await catalog.put_listing(Listing(upstream, study, "", True, now, ()), since)
+
+    async def zipped(
+        self, inbound: Inbound, wanted: Sequence[Wish], sources: Sequence[tuple[Upstream, Inbound]]
+    ) -> Reply:
+        """One zip archive of the instances of several sources, each once; what is asked of each is given
+        with it. Raises errors.UpstreamError, Unsuitable when they cannot all be kept."""
+        request = Request(self.provisions, inbound, wanted)
+        units: dict[Member, Held] = {}
+        for archive, asked in sources:
+            found = ZipRetrieval(Request(self.provisions, asked, wanted), self.validation)
+            for unit in await found.units(archive):
+                units.setdefault((unit.key.series, unit.key.instance), unit)
+        hit = ZipHit(self.provisions, inbound, [*units.values()], request.mender(), request.brought(""))
+        reply = await hit.reply(request.larder.look_up.clock())
+        if reply is None:
+            raise Unsuitable("The archive cannot be made of what is kept.")
+        return reply
 
     def _of_its_kind(self, request: Request, route: Route) -> Retrieval:
         match request.resource.kind:

@@ -188,18 +188,25 @@ class LookUp:
         return lambda asked_at: asked_at > 0 and is_fresh(kept, asked_at, now, date, changed_at, grace)
 
     async def members(self, upstream: str, resource: Resource) -> tuple[Member, ...]:
-        """What a study or series contains by a complete, fresh listing; () without one.
+        """What a study or series contains by a complete, fresh listing; () without one."""
+        return await self.contents(upstream, resource) or ()
 
-        The listing of the study is one of each of its series, too."""
+    async def contents(
+        self, upstream: str, resource: Resource, dated: str | None = None
+    ) -> tuple[Member, ...] | None:
+        """The same, but () for one that says that nothing of it is there, and None without one.
+
+        The listing of the study is one of each of its series, too. `dated` is the upstream that knows how old
+        the study is."""
         study, series = resource.study or "", resource.series or ""
         for of in dict.fromkeys([series, ""]):
             listing = await self.cache.catalog.listing(upstream, study, of)
             if listing is None or not listing.complete:
                 continue
-            is_good = await self.judge(Kept.LISTING, listing.fetched_at, upstream, study)
+            is_good = await self.judge(Kept.LISTING, listing.fetched_at, dated or upstream, study)
             if is_good(listing.fetched_at):
                 return tuple(one for one in listing.members if not series or one[0] == series)
-        return ()
+        return None
 
     async def described(self, upstream: str, resource: Resource) -> Described | None:
         """The metadata rows of an upstream's whole answer, fresh; None when one is missing."""

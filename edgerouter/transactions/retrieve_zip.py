@@ -45,6 +45,14 @@ class ZipRetrieval:
             raise unsuitable
         return reply
 
+    async def units(self, archive: Upstream) -> tuple[Held, ...]:
+        """The instances, once they are all held. Raises as InstancesRetrieval.brought."""
+        request = self._request
+        found = await self._instances.found(archive.name, request.larder.look_up)
+        if found.whole and not request.inbound.bypass:
+            return found.whole
+        return await self._instances.brought(archive)
+
     async def _zip(self, units: tuple[Held, ...], label: Label) -> Reply | None:
         request = self._request
         hit = ZipHit(request.provisions, request.inbound, units, request.mender(), label)

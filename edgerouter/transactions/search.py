@@ -11,9 +11,10 @@ from edgerouter.dicomweb import query
 from edgerouter.dicomweb.domains import BareIds, Question
 from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import XML
-from edgerouter.dicomweb.merge import Merger
+from edgerouter.dicomweb.merge import Match, Merger
 from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Transaction
+from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.errors import NotFound, Received, ResponseTimeout
 from edgerouter.http.reply import Reply
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 NO_GUARD = Guard()
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
+_LEARNED = 1000  # matches of a page of which it is remembered who lacks them
 _NO_DOMAIN = "No archive of this route has that IssuerOfPatientID"
 
 
@@ -142,6 +144,7 @@ class Search:
             logger.warning("a search answer on disk cannot be read: %s", error.strerror or error)
             self._snapshots.drop(snapshot)
             return await self._paged(enquiry, able, xml=xml)
+        self._learn_lacks(snapshot, matches)
         rows, uncounted = await self._finishing.rows(inbound, matches, snapshot.merger, route.deadline)
         remaining = max(0, total - offset - len(rows))
         fields = head(inbound, snapshot, remaining, uncounted)
@@ -152,6 +155,17 @@ class Search:
             text = f"A rule cuts the results at {total}; narrow the search"
             fields = fields.add("warning", f"299 {inbound.public}: {text}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
+
+    def _learn_lacks(self, snapshot: Snapshot, matches: Sequence[Match]) -> None:
+        """Who lacks what the client sees is not asked for it when the client wants it."""
+        if snapshot.merger.level is Level.INSTANCE or len(snapshot.merger.preference) < 2:
+            return
+        for match in matches[:_LEARNED]:
+            rows = (match,) if isinstance(match, Row) else match.rows
+            sources = {row.source for row in rows}
+            if lacking := [name for name in snapshot.exhaustive if name not in sources]:
+                study, series = (*rows[0].key, "")[:2]
+                self._locations.learn_lack(study, series, lacking)
 
     async def _passed(self, enquiry: Enquiry, question: Question, archive: Upstream) -> Reply:
         inbound, route, name = enquiry.inbound, enquiry.route, archive.name

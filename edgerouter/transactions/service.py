@@ -55,7 +55,7 @@ class Service:
         if cache and describer:
             deriving = frozenset(_deriving(archives, derive_metadata or {}))
             self._cached = Cached(cache, describer, archives, box, federation, deriving)
-        self._retrieve = Retrieve(archives, box, self.locations, settings.max_rows, self._cached)
+        self._retrieve = Retrieve(archives, box, self.locations, federation, settings.max_rows, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""

@@ -11,6 +11,7 @@ from edgerouter.dicomweb.domains import Domains, Questions
 from edgerouter.dicomweb.merge import Group, Match, Merger, grouped
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level
+from edgerouter.dicomweb.rows import STUDY, STUDY_DATE, STUDY_TIME
 from edgerouter.errors import Overloaded
 from edgerouter.metrics import CONFLICTS, SEARCH_SOURCES
 from edgerouter.routing.guard import Guarded
@@ -28,6 +29,7 @@ from edgerouter.transactions.upstreams import Upstream
 logger = logging.getLogger(__name__)
 
 _BATCH = 256  # studies looked at between two looks at what else there is to do
+_OF_EVERY_COPY = frozenset({STUDY, STUDY_DATE, STUDY_TIME})
 _LATE = 0.25  # of the deadline has to be left for those that rest, when nobody else answered
 
 
@@ -52,6 +54,19 @@ class Enquiry:
         """Whether everything in a study or series is asked for: then nothing found is only believed when
         nobody failed."""
         return self.inbound.resource.study is not None and not self.asked.matches
+
+    def is_exhaustive(self, source: Source) -> bool:
+        """Whether the source lacks the studies, or the series of a study, that others found and it did not.
+
+        Copies of one study may differ in what a search asks for, so only by keys that are the same of all."""
+        resource, question = self.inbound.resource, self.questions.get(source.name)
+        keys = {match.attribute.tag for match in self.asked.matches}
+        alike = _OF_EVERY_COPY if resource.level is Level.STUDY else frozenset[str]()
+        if question is None or question.sent != question.meant or self.guarded.demanded or not keys <= alike:
+            return False
+        if resource.level is Level.SERIES and resource.study is None:
+            return False  # more of them than anybody reads to the end
+        return source.error is None and not (source.truncated or source.unusable or source.unmatched)
 
 
 class Taking:
@@ -88,6 +103,7 @@ class Taking:
             warnings=outcomes.warnings(sources, enquiry.inbound.public),
             proxy_statuses=outcomes.proxy_statuses(sources),
             complete=all(source.error is None and not source.truncated for source in sources),
+            exhaustive=tuple(source.name for source in sources if enquiry.is_exhaustive(source)),
             taken=self._clock(),
         )
 

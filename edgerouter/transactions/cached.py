@@ -25,7 +25,7 @@ from edgerouter.transactions.describing import Describing
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.flying import Flying
-from edgerouter.transactions.held import LookUp
+from edgerouter.transactions.held import LookUp, not_at
 from edgerouter.transactions.hits import FRESH, Label
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
@@ -106,19 +106,28 @@ class Cached:
         """See Validation.members."""
         return await self.validation.members(Request(self.provisions, inbound, ()), archive)
 
-    async def contents(
-        self, resource: Resource, upstream: str, dated: str | None, grace: float = 0.0
-    ) -> tuple[Member, ...] | None:
-        """See LookUp.contents; `grace` is for how many seconds beyond its lifetime a listing counts."""
-        look_up = replace(self.provisions.larder.look_up, grace=grace)
-        return await look_up.contents(upstream, resource, dated)
+    async def contents(self, resource: Resource, upstream: str, grace: float = 0.0) -> tuple[Member, ...]:
+        """See LookUp.members; `grace` is for how many seconds beyond its lifetime a listing counts."""
+        return await self._look_up(grace).members(upstream, resource)
 
-    async def lacked(self, study: str, upstreams: Collection[str]) -> None:
-        """These said just now that they have nothing of the study: so it says in their listings, then."""
+    async def lacks(self, study: str, holders: Collection[str], other: str, grace: float = 0.0) -> bool:
+        """Whether the other upstream is known to have nothing of a study that one of these holds."""
+        look_up = self._look_up(grace)
+        for holder in holders:
+            if holder != other and await look_up.lacks(holder, study, other):
+                return True
+        return False
+
+    async def lacked(self, study: str, holders: Collection[str], others: Collection[str]) -> None:
+        """The others said just now that they have nothing of the study: so it says beside what these have."""
         catalog = self.provisions.cache.catalog
         since, now = catalog.moment(), time.time()
-        for upstream in upstreams:
-            await catalog.put_listing(Listing(upstream, study, "", True, now, ()), since)
+        for holder in holders:
+            for other in others:
+                await catalog.put_listing(Listing(holder, study, not_at(other), True, now, ()), since)
+
+    def _look_up(self, grace: float) -> LookUp:
+        return replace(self.provisions.larder.look_up, grace=grace)
 
     async def zipped(
         self, inbound: Inbound, wanted: Sequence[Wish], sources: Sequence[tuple[Upstream, Inbound]]

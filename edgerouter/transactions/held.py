@@ -23,6 +23,11 @@ IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more 
 Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
 
 
+def not_at(upstream: str) -> str:
+    """In the place of a series: the listing that says beside a study that another upstream has none of it."""
+    return f"!{upstream}"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one upstream's units are of an answer, part by part; None where one has to be fetched.
@@ -188,25 +193,25 @@ class LookUp:
         return lambda asked_at: asked_at > 0 and is_fresh(kept, asked_at, now, date, changed_at, grace)
 
     async def members(self, upstream: str, resource: Resource) -> tuple[Member, ...]:
-        """What a study or series contains by a complete, fresh listing; () without one."""
-        return await self.contents(upstream, resource) or ()
+        """What a study or series contains by a complete, fresh listing; () without one.
 
-    async def contents(
-        self, upstream: str, resource: Resource, dated: str | None = None
-    ) -> tuple[Member, ...] | None:
-        """The same, but () for one that says that nothing of it is there, and None without one.
-
-        The listing of the study is one of each of its series, too. `dated` is the upstream that knows how old
-        the study is."""
+        The listing of the study is one of each of its series, too."""
         study, series = resource.study or "", resource.series or ""
         for of in dict.fromkeys([series, ""]):
             listing = await self.cache.catalog.listing(upstream, study, of)
             if listing is None or not listing.complete:
                 continue
-            is_good = await self.judge(Kept.LISTING, listing.fetched_at, dated or upstream, study)
+            is_good = await self.judge(Kept.LISTING, listing.fetched_at, upstream, study)
             if is_good(listing.fetched_at):
                 return tuple(one for one in listing.members if not series or one[0] == series)
-        return None
+        return ()
+
+    async def lacks(self, holder: str, study: str, other: str) -> bool:
+        """Whether the other upstream lately said that it has nothing of a study that this one holds."""
+        listing = await self.cache.catalog.listing(holder, study, not_at(other))
+        if listing is None:
+            return False
+        return (await self.judge(Kept.LISTING, listing.fetched_at, holder, study))(listing.fetched_at)
 
     async def described(self, upstream: str, resource: Resource) -> Described | None:
         """The metadata rows of an upstream's whole answer, fresh; None when one is missing."""

@@ -73,9 +73,9 @@ class Holding:
         if vocal:
             standing.survey = survey = await self._holders.survey(subject, vocal)
             standing.failed |= survey.failed
-            if self._cached and survey.lacks and not subject.series:
-                await self._cached.lacked(subject.study, survey.lacks)
         standing.holders = self._locations.holders(subject.study, subject.series, able)
+        if self._cached and standing.survey and not subject.series:
+            await self._cached.lacked(subject.study, standing.holders, standing.survey.lacks)
         return standing
 
     async def lists(
@@ -107,7 +107,7 @@ class Holding:
     ) -> tuple[Member, ...] | None:
         """Raises errors.RouterError, of a status of ABSENT when it has it no more."""
         archive, cached = self._archives[name], self._cached
-        if cached and not inbound.bypass and (known := await cached.contents(inbound.resource, name, None)):
+        if cached and not inbound.bypass and (known := await cached.contents(inbound.resource, name)):
             return known
         if ask and archive.healthy:
             found = await (
@@ -116,7 +116,7 @@ class Holding:
             if not found:
                 await probe(archive, subject)
             return found or None
-        known = await cached.contents(inbound.resource, name, None, max_stale) if cached else None
+        known = await cached.contents(inbound.resource, name, max_stale) if cached else ()
         if not known:
             raise resting(name)
         return known
@@ -124,21 +124,16 @@ class Holding:
     async def _remembers(
         self, inbound: Inbound, subject: Subject, name: str, able: Sequence[str], grace: float = 0.0
     ) -> bool:
-        """Whether the cache has a listing of it, be it that nothing is there; then locations know, too."""
+        """Whether the cache knows that it has it, or that it has not; then locations know, too."""
         if self._cached is None or inbound.bypass:
             return False
-        contents = None
-        for dated in able:  # who has the study knows how old it is
-            contents = await self._cached.contents(inbound.resource, name, dated, grace)
-            if contents is not None:
-                break
-        if contents is None:
-            return False
-        if contents:
+        if contents := await self._cached.contents(inbound.resource, name, grace):
             self._locations.learn(subject.study, subject.series, name, len(contents))
-        else:
+            return True
+        if await self._cached.lacks(subject.study, able, name, grace):
             self._locations.learn_lack(subject.study, subject.series, [name])
-        return True
+            return True
+        return False
 
 
 def resting(name: str) -> Overloaded:

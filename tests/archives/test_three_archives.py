@@ -41,8 +41,8 @@ rules:
 """
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+@pytest.fixture(scope="module", params=["0 B", "1 GB"], ids=["passed on", "kept"])
+def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("three")
     files = {
         spec: [sample.path for sample in write_series(folder / spec.seed.replace(" ", "-"), spec)]
@@ -68,7 +68,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             "patients": {"mapping": "mapping.csv"},
             "upstreams": {name: {"issuer": f"HOSP-{name.upper()}"} for name in NAMES},
         }
-        edge = stack.enter_context(edge_over(folder, archives, more))
+        edge = stack.enter_context(edge_over(folder, archives, more, cache=request.param))
         yield stack.enter_context(Door(edge.dicomweb, f"{edge.dicomweb}/wado"))
 
 

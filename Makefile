@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 APT_GET := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := $(shell cat tests/support/packages.txt 2>/dev/null)
 
-.PHONY: setup packages demo test crash power-cuts soak lint bench lock clean
+.PHONY: setup packages demo test crash power-cuts soak bench bench-session lint lock clean
 
 setup: $(VENV)/.ready
 
@@ -45,6 +45,9 @@ power-cuts: setup packages
 
 soak: setup packages
 	$(BIN)/python -m tests.soak.steady --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+bench-session: PACKAGES += nginx-light
+bench-session: setup packages
+	$(BIN)/python -m tests.bench.session
 
 lint: setup
 	$(BIN)/ruff check .

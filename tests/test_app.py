@@ -9,10 +9,11 @@ import yaml
 
 from edgerouter import metrics
 from edgerouter.admin import Recent
-from edgerouter.app import archive, build, issuers, limits, observing
+from edgerouter.app import build, observing
 from edgerouter.cache.commands import COMMANDS
 from edgerouter.config import Config, load
 from edgerouter.dicomweb.resource import Transaction
+from edgerouter.fittings import archive, issuers, limits
 from edgerouter.upstream.seam import Outbound
 from tests.admin.examples import access
 from tests.scenarios.edge import JSON, answering, edge_over

@@ -24,6 +24,7 @@ FLOORS = {
     "admin": 7,
     "demo": 7,
     "door": 7.5,  # stands on the server and below the wiring
+    "fittings": 7.7,
     "app": 8,
     "cli": 9,
     "__main__": 10,

@@ -35,10 +35,10 @@ class Fills:
         """Whether who joins now follows a fetch that another has begun."""
         return key in self._table
 
-    def coming(self, key: Hashable) -> list[Fields]:
-        """The fields of the parts that are arriving in the fill of `key`: begun, and no unit yet."""
+    def newest(self, key: Hashable, most: int) -> list[Fields]:
+        """The fields of the last few parts that have begun in the fill of `key`, in their order."""
         fill = self._table.get(key)
-        return [part.fields for part in fill.parts if not part.settled] if fill else []
+        return [part.fields for part in fill.parts[-most:]] if fill else []
 
     @asynccontextmanager
     async def join(

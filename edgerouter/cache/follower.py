@@ -75,6 +75,11 @@ class FollowedPart:
         return self._part.size if self._part.whole else self._part.length
 
     @property
+    def here(self) -> int:
+        """How many of its bytes have come."""
+        return self._part.size
+
+    @property
     def key(self) -> UnitKey | None:
         """The unit it became, if it did yet."""
         return self._part.adopted
@@ -83,8 +88,8 @@ class FollowedPart:
         """The unit it becomes, when it is one; None when it is not kept. Raises Cut."""
         fill, part = self._fill, self._part
         while not part.settled:
-            if part.whole and not part.keeping:
-                return None
+            if not part.keeping:
+                return None  # at once: its writer may be waiting for this very reader to go on
             if not part.whole:
                 _raise_if_cut(fill)
             await fill.bell.wait()

@@ -124,9 +124,18 @@ def _decided(decision: Route | Denial, transaction: Transaction) -> str:
     if isinstance(decision, Denial):
         return f"denied: {decision.status} {decision.reason}"
     upstreams = f"upstreams: {', '.join(decision.upstreams)}"
-    if transaction is not Transaction.SEARCH:
-        return upstreams
-    return f"{upstreams}\ndeadline: {decision.deadline:g}s, partial: {'fail' if decision.strict else 'warn'}"
+    if transaction is Transaction.SEARCH:
+        partial = "fail" if decision.strict else "warn"
+        return f"{upstreams}\ndeadline: {decision.deadline:g}s, partial: {partial}"
+    return f"{upstreams}\n{_kept(decision)}" if transaction is Transaction.RETRIEVE else upstreams
+
+
+def _kept(route: Route) -> str:
+    """What the cache does of a retrieve's own accord."""
+    return (
+        f"promote: {'yes' if route.promote else 'no'}, read_ahead: {route.read_ahead}, "
+        f"max_stale: {route.max_stale:g}s, default_syntax: {'any' if route.any_syntax else 'explicit'}"
+    )
 
 
 def _below_root(url: str, config: Config) -> str:

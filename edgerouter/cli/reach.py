@@ -79,11 +79,11 @@ class _Stopped:
 
     def call(self, command: str, arguments: Document, tell: Tell) -> Document:
         # Only here is needed what the router itself imports.
-        from edgerouter.app import open_cache
         from edgerouter.cache.commands import Refused
         from edgerouter.cache.commands import command as checked
         from edgerouter.cache.folder import FolderError
         from edgerouter.cache.operations import Operations
+        from edgerouter.fittings import open_cache
 
         async def run() -> Document:
             async with asyncio.TaskGroup() as tasks:

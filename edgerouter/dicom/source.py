@@ -99,6 +99,7 @@ class Inflated(Source):
         self._deflated = source
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._waiting = b""
+        self._full = False  # zlib may hold back output that no further input will call out
 
     @property
     def at_end(self) -> bool:
@@ -130,15 +131,16 @@ class Inflated(Source):
 
     def _inflate(self) -> bytes:
         while not self._stream.eof:
-            if not self._waiting and self._deflated.at_end:
-                raise Part10Error("The deflate stream is cut.")
-            # An unfinished source whose bytes are used up says NeedMore here.
-            self._waiting = self._waiting or self._deflated.take(max(1, min(16384, self._deflated.left)))
+            if not self._waiting and not self._full:
+                if self._deflated.at_end:
+                    raise Part10Error("The deflate stream is cut.")
+                # An unfinished source whose bytes are used up says NeedMore here.
+                self._waiting = self._deflated.take(max(1, min(16384, self._deflated.left)))
             try:
                 piece = self._stream.decompress(self._waiting, WINDOW)
             except zlib.error:
                 raise Part10Error("The deflate stream is damaged.") from None
-            self._waiting = self._stream.unconsumed_tail
+            self._waiting, self._full = self._stream.unconsumed_tail, len(piece) == WINDOW
             if piece:
                 return piece
         return b""

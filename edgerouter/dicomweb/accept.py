@@ -6,9 +6,10 @@ resource's category. What nobody could serve is refused here with 406.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from edgerouter.dicomweb.media import ANY, DICOM, OCTETS, RELATED, MediaType, Wish, parse, split_list
+from edgerouter.dicomweb.media import ANY, DICOM, OCTETS, RELATED, ZIP, MediaType, Wish, parse, split_list
 from edgerouter.dicomweb.offers import Asked, Category, category
 from edgerouter.dicomweb.resource import Resource, Transaction
 from edgerouter.dicomweb.syntaxes import canonical
@@ -61,6 +62,15 @@ def wishes(
     if found := _fitting(served, _ranges(lines or [ANY])):
         return found
     raise NotAcceptable(f"None of the acceptable media types fits. Available: {served.available}.")
+
+
+def any_syntax(wanted: Sequence[Wish]) -> tuple[Wish, ...]:
+    """The wishes of a client that takes any transfer syntax unless it names one. By the standard it would
+    mean Explicit VR Little Endian, but some (3D Slicer) can decode what is stored, and do not say so."""
+    if any(wish.transfer_syntax for wish in wanted):
+        return tuple(wanted)
+    tagged = (wish if wish.media == ZIP else replace(wish, transfer_syntax="*") for wish in wanted)
+    return tuple(tagged)
 
 
 def _fitting(served: Category, ranges: Sequence[_Range]) -> tuple[Wish, ...]:

@@ -26,6 +26,12 @@ PIXEL_MEDIA: dict[str, tuple[str, ...]] = {
     "video/h265": _uids("4.107", "4.108"),
 }
 
+# What is made of pixels in one of these gives them back bit for bit; of others (4.91, 4.203 …) it may not.
+_LOSSLESS = frozenset(
+    {"1.2.840.10008.1.2"}
+    | set(_uids("1", "1.98", "1.99", "5", "4.57", "4.70", "4.80", "4.90", "4.92", "4.201", "4.202", "4.110"))
+)
+
 # Names of the 2013-2016 editions that archives and viewers still write.
 _OLD_NAMES = {
     "application/json": "application/dicom+json",
@@ -60,6 +66,11 @@ def default_syntax(media: str) -> str | None:
 def media_of_syntax(uid: str) -> str | None:
     """The pixel media type of a frame in that transfer syntax, None for one not used in web services."""
     return _MEDIA.get(uid)
+
+
+def is_lossless(uid: str) -> bool:
+    """Whether pixels in that transfer syntax are certainly those that it was made of."""
+    return uid in _LOSSLESS
 
 
 def may_carry(media: str, uid: str) -> bool:

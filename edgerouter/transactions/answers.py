@@ -91,7 +91,9 @@ class Following:
         return _coded(self.inbound, head.status, fields.set("content-type", form.content_type), body, stack)
 
     def _fields(self, head: Head, follower: Follower, control: str) -> Fields:
-        status = forward_status(self.forwarded, stored=follower.stored, collapsed=follower.collapsed)
+        # The fetch of a study or series ends with a HEAD, and what there is of it then is not all of it.
+        stored = follower.stored and (self.inbound.method != "HEAD" or self.inbound.is_looking)
+        status = forward_status(self.forwarded, stored=stored, collapsed=follower.collapsed)
         if "no-store" in directives(head.fields):
             control = "private, no-store"
         fields = Fields([("cache-control", control), ("cache-status", status)])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgerouter.dicomweb import query
-from edgerouter.dicomweb.accept import wishes
+from edgerouter.dicomweb.accept import any_syntax, wishes
 from edgerouter.dicomweb.media import Wish
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -14,10 +14,14 @@ from edgerouter.transactions.spelling import query_for
 from edgerouter.upstream.profiles import spell_accept
 from edgerouter.upstream.seam import Archive, Outbound
 
+_WITH_SYNTAX = (Kind.DICOM, Kind.FRAMES, Kind.PIXELDATA)
+
 
 def wishes_of(inbound: Inbound) -> tuple[Wish, ...]:
     """What the client accepts, best first; raises NotAcceptable or BadRequest without asking anyone."""
     wanted = wishes(inbound.resource, inbound.transaction, inbound.fields.all("accept"), _explicit(inbound))
+    if inbound.any_syntax and inbound.resource.kind in _WITH_SYNTAX:
+        wanted = any_syntax(wanted)
     alone = tuple(wish for wish in wanted if not wish.multipart)
     # Only of a value that comes alone can there be a range.
     return alone if alone and inbound.ranged else wanted

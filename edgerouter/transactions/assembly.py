@@ -1,13 +1,12 @@
 """An answer put together: every part in the order asked, from disk where it is held, else from the fills that
 fetch what is missing; a few fills ahead of what is being sent."""
 
-from collections.abc import AsyncGenerator, Hashable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from itertools import islice
 from typing import Protocol
 
 from edgerouter.cache.fill import Fill
-from edgerouter.cache.fills import Fills
 from edgerouter.cache.follower import FollowedPart, Follower
 from edgerouter.errors import Cut
 from edgerouter.transactions.fetch import Unsuitable
@@ -16,19 +15,26 @@ from edgerouter.transactions.sending import HeldPart, Part
 AHEAD = 4  # fills joined at once
 
 
-class Bringer(Protocol):
-    """A fetch that brings several parts."""
+class Fetching(Protocol):
+    """A fetch under the key that makes two of them the same."""
 
     key: tuple[str, ...]
 
     async def __call__(self, fill: Fill) -> None: ...
 
+
+class Bringer(Fetching, Protocol):
+    """A fetch that brings several parts."""
+
     def brings(self, name: Hashable, place: int, part: FollowedPart) -> bool:
         """Whether that part, the `place`th (from 0), is the one of this name."""
 
 
+# How a job's fill is followed.
+Join = Callable[[Bringer], AbstractAsyncContextManager[Follower]]
 # What a part is called, and where it comes from.
 Source = tuple[Hashable, HeldPart | Bringer]
+EVERY = object()  # in the place of a name: all that the fetch brings, in its order
 
 
 class Mixture(Exception):
@@ -48,6 +54,8 @@ class _Picker:
 
     async def part(self, name: Hashable) -> FollowedPart:
         """The part of this name, when it is here. Raises Cut when the answer is over without it."""
+        if name is EVERY:
+            return await self._first()
         found = self._found.get(name) or self._picked(name)
         while found is None:
             part = await anext(self._parts, None)
@@ -60,6 +68,20 @@ class _Picker:
             self._seen += 1
         self._found[name] = found
         return found
+
+    async def every(self) -> AsyncGenerator[FollowedPart, None]:
+        """All parts. Raises Cut when the answer breaks off."""
+        yield await self._first()
+        async for part in self._parts:
+            yield part
+
+    async def _first(self) -> FollowedPart:
+        if EVERY not in self._found:
+            part = await anext(self._parts, None)
+            if part is None:
+                raise Cut("The upstream did not send all that it was asked for.")
+            self._found[EVERY] = part
+        return self._found[EVERY]
 
     def _picked(self, name: Hashable) -> FollowedPart | None:
         for at, (place, part) in enumerate(self._passed):
@@ -74,10 +96,10 @@ class Assembly:
 
     `uniform`: all parts are of one form, as clients take the first frame of a list for the model of all."""
 
-    def __init__(self, sources: Sequence[Source], fills: Fills, *, uniform: bool) -> None:
+    def __init__(self, sources: Sequence[Source], join: Join, *, uniform: bool) -> None:
         self._sources = sources
         self._jobs = [*dict.fromkeys(source for _, source in sources if not isinstance(source, HeldPart))]
-        self._fills = fills
+        self._join = join
         self._uniform = uniform
         self._pickers: dict[Bringer, _Picker] = {}
         self._stack = AsyncExitStack()
@@ -103,6 +125,10 @@ class Assembly:
         for name, source in self._sources:
             if isinstance(source, HeldPart):
                 yield source
+            elif name is EVERY:
+                async with aclosing((await self._picker(source)).every()) as parts:
+                    async for part in parts:
+                        yield part
             else:
                 yield await (await self._picker(source)).part(name)
 
@@ -130,6 +156,6 @@ class Assembly:
         at = self._jobs.index(job)
         for one in islice(self._jobs, at, at + AHEAD):
             if one not in self._pickers:
-                follower = await self._stack.enter_async_context(self._fills.join(one.key, one))
+                follower = await self._stack.enter_async_context(self._join(one))
                 self._pickers[one] = _Picker(one, follower)
         return self._pickers[job]

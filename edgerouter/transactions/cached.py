@@ -31,6 +31,7 @@ from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
 from edgerouter.transactions.keeping import directives, is_kept
 from edgerouter.transactions.provisions import Provisions
+from edgerouter.transactions.read_ahead import ReadAhead
 from edgerouter.transactions.retrieval import Request, Retrieval
 from edgerouter.transactions.retrieve_frames import FramesRetrieval
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
@@ -59,8 +60,9 @@ class Cached:
         federation: Federation,
         deriving: frozenset[str] = frozenset(),
     ) -> None:
-        larder = Larder(cache, LookUp(cache, Tables(cache), Views(cache, describer), deriving), set())
-        self.provisions = Provisions(larder, archives, box, Flying(cache.fills), describer)
+        look_up = LookUp(cache, Tables(cache), Views(cache, describer), deriving)
+        larder, flying = Larder(cache, look_up, set()), Flying(cache.fills)
+        self.provisions = Provisions(larder, archives, box, flying, ReadAhead(larder, flying), describer)
         self.validation = Validation(larder, federation, describer)
         self.values = Values(cache, describer)
         self.describing = Describing(cache, describer)
@@ -149,7 +151,7 @@ class Cached:
     def _of_its_kind(self, request: Request, route: Route) -> Retrieval:
         match request.resource.kind:
             case Kind.FRAMES:
-                return FramesRetrieval(request, promote=route.promote)
+                return FramesRetrieval(request, promote=route.promote, read_ahead=route.read_ahead)
             case Kind.DICOM if request.wanted[0].media == ZIP:
                 return ZipRetrieval(request, self.validation)
             case Kind.DICOM:

@@ -24,6 +24,7 @@ from edgerouter.dicomweb.media import (
 )
 from edgerouter.dicomweb.multipart import new_boundary
 from edgerouter.dicomweb.resource import Kind, Transaction
+from edgerouter.dicomweb.syntaxes import canonical
 from edgerouter.errors import ProtocolError
 from edgerouter.http.coding import accepts_gzip
 from edgerouter.http.fields import Fields
@@ -33,6 +34,7 @@ from edgerouter.transactions.datasets import metadata, rows
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.parcels import Document, Parcel, packed, repacked, unpacked
 from edgerouter.transactions.row import RowDocument, RowsChange, row_links
+from edgerouter.transactions.sending import is_multipart
 from edgerouter.upstream.seam import Answer, Framing
 
 _DATASETS = (Kind.COLLECTION, Kind.METADATA)
@@ -121,8 +123,7 @@ class Opening:
         root, theirs = parsed
         media, syntax = self._root(root)
         parcel = Parcel(new_boundary(), part_content_type(media, syntax), self.links, self._documents())
-        single = self.inbound.resource.kind in _SINGLE
-        if single and not any(wish.multipart for wish in self.wanted):
+        if self.inbound.resource.kind in _SINGLE and not is_multipart(self.wanted, canonical(media), syntax):
             given, body = await unpacked(chunks, theirs, upstream)
             # Chunked: its length would be met before its delimiter was seen.
             return Envelope(body, parcel.fields(given).without("content-length"))

@@ -34,10 +34,11 @@ async def inflated(unit: Unit, at: int, ranges: Sequence[tuple[int, int]]) -> As
 async def _plain(unit: Unit, at: int) -> AsyncGenerator[bytes, None]:
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     async for data in unit.read(at):
-        while data and not stream.eof:
+        full = False  # zlib may hold back output that no further input will call out
+        while (data or full) and not stream.eof:
             try:
                 plain = await asyncio.to_thread(stream.decompress, data, _PIECE)
             except zlib.error:
                 raise Cut("What is held of it cannot be inflated.") from None
+            data, full = stream.unconsumed_tail, len(plain) == _PIECE
             yield plain
-            data = stream.unconsumed_tail

@@ -19,7 +19,9 @@ from edgerouter.transactions.derived import Derived
 from edgerouter.transactions.fetch import Errand, fetch_parts
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.keeping import is_rendition
-from edgerouter.transactions.naming import Frames, Instances, Rendition, frame_fields, instance_fields
+from edgerouter.transactions.naming import frame_fields, instance_fields
+from edgerouter.transactions.naming_frames import Frames, Rendition
+from edgerouter.transactions.naming_instances import Instances
 
 _PLACE = re.compile(r"/series/([0-9.]{1,64})/instances/([0-9.]{1,64})\Z")
 
@@ -57,11 +59,11 @@ class Job:
         upstream, resource = errand.archive.name, errand.resource
         since, asked_at = catalog.moment(), time.time()
         if is_rendition(resource.kind):
-            rendition = Rendition(fill, upstream, resource, self._name)
+            rendition = Rendition(fill, upstream, resource, self._name, errand.wanted)
             if not await fetch_parts(fill, errand, rendition):
                 await self._unchanged(fill, asked_at)
             return
-        named = Instances(fill, upstream, errand.base, resource)
+        named = Instances(fill, upstream, errand.base, resource, errand.wanted)
         if not await fetch_parts(fill, errand, named):
             await self._unchanged(fill, asked_at)
         elif fill.is_keeping:
@@ -87,10 +89,12 @@ class Job:
         await fill.held(aged.key, aged.size, fields)
 
     def brings(self, name: Hashable, place: int, part: FollowedPart) -> bool:
-        """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so, or the only one."""
+        """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so, or the only one, which
+        does not say what it is."""
+        member = member_in(part.fields)
         if self._errand.resource.level is Level.INSTANCE:
-            return place == 0
-        return member_in(part.fields) == name
+            return place == 0 and member in (None, name)
+        return member == name
 
     async def _handed_on(self, fill: Fill) -> bool:
         errand = self._errand

@@ -10,7 +10,7 @@ from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.media import DICOM, JSON, XML, ZIP, Wish, best
 from edgerouter.dicomweb.resource import Kind
-from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
+from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax, is_lossless
 from edgerouter.dicomweb.wado_uri import NAMING, read_wado_uri
 from edgerouter.errors import BadRequest
 from edgerouter.http.fields import Fields
@@ -139,6 +139,12 @@ def syntax_of(media: str, said: str | None, wanted: Sequence[Wish]) -> str | Non
     if asked == {None}:
         return default_syntax(media)
     return asked.pop() if len(asked) == 1 else None
+
+
+def made_to_order(syntax: str, wanted: Sequence[Wish]) -> bool:
+    """Whether pixels may have been compressed with loss because just that was asked for. Kept, they would
+    answer who takes any transfer syntax in the place of what the archive has."""
+    return not is_lossless(syntax) and any(wish.transfer_syntax == syntax for wish in wanted)
 
 
 def lawful(key: UnitKey) -> UnitKey | None:

@@ -1,11 +1,13 @@
 """What every retrieve through the cache works with; one for the app."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from edgerouter.cache.cache import Cache
+from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import UnitKey
+from edgerouter.dicomweb.media import part_type
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.parsing.describer import Describer
@@ -14,7 +16,14 @@ from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.jobs import Job, Larder, member_in
 from edgerouter.transactions.noted import Noted
 from edgerouter.transactions.promotion import Shapes
+from edgerouter.transactions.read_ahead import ReadAhead
 from edgerouter.transactions.upstreams import Upstream
+
+NEAR = 3  # instances behind the one that is arriving for which a fetch of more is waited for
+_LAST = 12  # parts looked at: those before are units by now
+_IN_ORDER = 3  # of them, which have to come as the listing has them
+
+Suits = Callable[[str], bool]  # whether an instance of that transfer syntax will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Provisions:
     archives: Mapping[str, Upstream]
     box: TokenBox
     flying: Flying
+    ahead: ReadAhead
     describer: Describer
     unsayable: Noted[tuple[str, str], bool] = field(default_factory=Noted)
     crcs: Noted[tuple[UnitKey, float], int] = field(default_factory=lambda: Noted(100_000))
@@ -48,12 +58,37 @@ class Provisions:
         if before is None or not self.cache.fills.is_under_way(before.key):
             self.wholes[name] = job
 
-    def bringing(self, upstream: str, resource: Resource) -> Job | None:
-        """A fetch of the study or series that is bringing this instance right now."""
-        study, series = resource.study or "", resource.series or ""
-        for name in ((upstream, study, series), (upstream, study, "")):
-            job = self.wholes.get(name)
-            coming = self.cache.fills.coming(job.key) if job else ()
-            if job and any(member_in(fields) == (series, resource.instance) for fields in coming):
+    async def bringing(
+        self, upstream: str, resource: Resource, suits: Suits, *, near: bool = True
+    ) -> Job | None:
+        """A fetch of the study or series that brings this instance, in a form that suits, sooner than a fetch
+        of its own would: it is arriving or, with `near`, as far as can be foreseen one of the next few."""
+        study, member = resource.study or "", (resource.series or "", resource.instance or "")
+        for series in (member[0], ""):
+            job = self.wholes.get((upstream, study, series))
+            newest = self.cache.fills.newest(job.key, _LAST) if job else []
+            if job is None or not newest:
+                continue
+            members = [member_in(fields) for fields in newest]
+            form = newest[members.index(member) if member in members else -1]
+            _, syntax = part_type(form.get("content-type"))
+            if syntax is None or not suits(syntax):
+                continue
+            if member in members:
+                return job
+            if near and await self._is_near(upstream, study, series, member, members):
                 return job
         return None
+
+    async def _is_near(
+        self, upstream: str, study: str, series: str, member: Member, arrived: Sequence[Member | None]
+    ) -> bool:
+        """Whether the member is due soon, if the archive goes on in the order of the listing, as so far."""
+        listing = await self.cache.catalog.listing(upstream, study, series)
+        members = listing.members if listing else ()
+        if member not in members or arrived[-1] not in members:
+            return False
+        at, last = members.index(member), members.index(arrived[-1])
+        before = tuple(arrived[-_IN_ORDER:])
+        in_order = members[max(0, last + 1 - len(before)) : last + 1] == before
+        return in_order and 0 < at - last <= NEAR

@@ -3,18 +3,21 @@
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from edgerouter.cache.follower import Follower
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb.links import LinkMap
-from edgerouter.dicomweb.media import DICOM, Wish
+from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Kind, Resource, Transaction
+from edgerouter.dicomweb.syntaxes import is_lossless
 from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.asking import outbound_for
+from edgerouter.transactions.assembly import Fetching
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Hit, Label
@@ -91,6 +94,10 @@ class Request:
         """A held unit as a part, its location below `base`."""
         return HeldPart(unit, unit_fields(unit, base), self.cache, self.mender())
 
+    def join(self, job: Fetching) -> AbstractAsyncContextManager[Follower]:
+        """Follow the fill that a job does, or does already."""
+        return self.cache.fills.join(job.key, job, finish_alone=self.inbound.is_looking)
+
     def reading(self, errand: Errand) -> AbstractContextManager[None]:
         """Keeps the study from eviction while it is being read, also between two of its parts."""
         return self.cache.readers.reading(errand.archive.name, errand.resource.study or "")
@@ -126,8 +133,11 @@ class Request:
     def _mending(self, key: UnitKey) -> Job | FrameJob:
         resource = resource_of(key, self.resource)
         wanted = None
-        if key.kind is UnitKind.INSTANCE and self.resource.kind is not Kind.DICOM:
-            wanted = [Wish(DICOM, key.syntax, multipart=True)]
+        lossy = not is_lossless(key.syntax) if key.syntax else False
+        if key.kind is UnitKind.INSTANCE and (lossy or self.resource.kind is not Kind.DICOM):
+            wanted = [Wish(DICOM, "*" if lossy else key.syntax, multipart=True)]
+        elif key.kind is UnitKind.FRAME and lossy:
+            wanted = [Wish(OCTETS, "*", multipart=True)]
         errand = self.errand(self.provisions.archives[key.upstream], resource, wanted)
         job = FrameJob if key.kind is UnitKind.FRAME else partial(Job, name=key.which)
         return job(self.larder, errand, again=False)

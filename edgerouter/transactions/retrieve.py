@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 from edgerouter.dicomweb.resource import Kind, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -63,6 +64,7 @@ class Retrieve:
         it; raises errors.RouterError.
 
         A 404 is said only when every possible holder said so (law 5)."""
+        inbound = replace(inbound, any_syntax=route.any_syntax)
         wanted = wishes_of(inbound)  # what nobody could serve is refused before anybody is asked
         able = self._able(inbound, route.upstreams)
         if len(able) < 2 or not is_divisible(inbound):

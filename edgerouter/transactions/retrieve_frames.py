@@ -1,40 +1,39 @@
-"""Frames through the cache: held as they are, cut out of held instances, or fetched: where that is cheaper
-for what comes next, by way of the instance."""
+"""Frames through the cache: held as they are, cut out of held instances or of what is arriving, or fetched:
+where that is cheaper for what comes next, by way of the instance."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edgerouter.cache.follower import FollowedPart
-from edgerouter.cache.unit import Held, UnitKey, UnitKind
-from edgerouter.dicom.frame_table import FrameTable
-from edgerouter.dicom.frames import FACTS, native_pixels, shape
-from edgerouter.dicom.part10 import ROUTING_LIMIT, Header, read_header
-from edgerouter.dicom.source import NeedMore, Part10Error
-from edgerouter.dicomweb.media import DICOM, best, part_type
-from edgerouter.dicomweb.resource import Kind
-from edgerouter.errors import Received
-from edgerouter.http.fields import Fields
+from edgerouter.cache.unit import Held
+from edgerouter.dicomweb.media import best
+from edgerouter.dicomweb.resource import Kind, Resource
+from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.assembly import Assembly, Mixture
-from edgerouter.transactions.derived import cut_out
+from edgerouter.transactions.cutting import Cutter, each
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.jobs import Job
-from edgerouter.transactions.naming import frame_fields
-from edgerouter.transactions.promotion import instance_wishes
+from edgerouter.transactions.promotion import form_of, instance_wishes
 from edgerouter.transactions.retrieval import Request
-from edgerouter.transactions.sending import HeldPart, Part
 from edgerouter.transactions.upstreams import Upstream
+
+# Refusals of an instance that need not be asked for again with the next frame of its series; not those of a
+# moment, nor that this one is not there.
+_LASTING = frozenset({400, 403, 405, 406, 413, 415, 500, 501})
 
 
 class FramesRetrieval:
-    """See retrieval.Retrieval. With `promote` a missing frame of a single-frame instance brings that."""
+    """See retrieval.Retrieval. With `promote` a missing frame of a single-frame instance brings that; of
+    others the `read_ahead` frames that follow a missing one are fetched, too."""
 
-    def __init__(self, request: Request, *, promote: bool) -> None:
+    def __init__(self, request: Request, *, promote: bool, read_ahead: int) -> None:
         self._request = request
         self._promote = promote
+        self._read_ahead = read_ahead
         self._found: dict[str, Found] = {}
 
     async def held(self, upstream: str, look_up: LookUp, label: Label) -> Reply | None:
@@ -46,7 +45,7 @@ class FramesRetrieval:
 
     async def fetched(self, archive: Upstream) -> Reply:
         request = self._request
-        if self._promote and (reply := await self._promoted(archive)) is not None:
+        if (reply := await self._out_of_a_fetch(archive) or await self._promoted(archive)) is not None:
             return reply
         errand = request.errand(archive, request.resource)
         found = self._found.get(archive.name)
@@ -68,127 +67,78 @@ class FramesRetrieval:
         ]
         async with AsyncExitStack() as stack:
             stack.enter_context(request.reading(errand))
-            frames = Assembly(sources, request.cache.fills, uniform=True)
+            frames = Assembly(sources, request.join, uniform=True)
             stack.push_async_callback(frames.aclose)
             follower = await frames.begin(max(missing))
             frames.check_order(follower, {number: number for number in missing})
+            if follower.stored:
+                await self._go_on(errand)
             return await request.following(errand).parts(follower, frames.parts(), stack)
 
-    async def _promoted(self, archive: Upstream) -> Reply | None:
-        """The frame out of its instance while that arrives; None where the frame itself has to be fetched."""
+    async def _go_on(self, errand: Errand) -> None:
+        """Have the frames that follow fetched, for who asks next. Nobody waits for them."""
         request = self._request
-        resource = request.resource
-        if not await request.provisions.shapes.may_promote(request.cache.catalog, archive.name, resource):
+        if self._read_ahead and not request.inbound.bypass:
+            await request.provisions.ahead.follow(errand, self._read_ahead)
+
+    async def _out_of_a_fetch(self, archive: Upstream) -> Reply | None:
+        """The frames out of their instance, where a fetch of more is bringing it."""
+        request = self._request
+        if not request.again:
             return None
-        instance = replace(resource, kind=Kind.DICOM, frames=())
-        errand = request.errand(archive, instance, instance_wishes(request.wanted))
-        under_way = request.provisions.bringing(archive.name, resource) if request.again else None
-        job = under_way or Job(request.larder, errand, "", again=request.again)
+
+        def suits(syntax: str) -> bool:
+            return best(request.wanted, [form_of(syntax)]) is not None
+
+        job = await request.provisions.bringing(archive.name, request.resource, suits)
+        if job is None:
+            return None
+        try:
+            return await self._cut_out(archive, job, request.errand(archive, self._instance), alone=False)
+        except Cut:
+            return None
+
+    async def _promoted(self, archive: Upstream) -> Reply | None:
+        """The frame out of its instance, which is fetched; None where the frame itself has to be."""
+        request = self._request
+        shapes, about = request.provisions.shapes, (archive.name, request.resource, request.wanted)
+        if not self._promote or not await shapes.may_promote(request.cache.catalog, *about):
+            return None
+        errand = request.errand(archive, self._instance, instance_wishes(request.wanted))
+        job = Job(request.larder, errand, "", again=request.again)
+        try:
+            reply = await self._cut_out(archive, job, errand, alone=True)
+        except Received as error:  # the frame itself may be had all the same, or why not is for it to say
+            if error.status in _LASTING:
+                shapes.note(*about)
+            return None
+        if reply is None:
+            shapes.note(*about)
+        return reply
+
+    @property
+    def _instance(self) -> Resource:
+        return replace(self._request.resource, kind=Kind.DICOM, frames=())
+
+    async def _cut_out(self, archive: Upstream, job: Job, errand: Errand, *, alone: bool) -> Reply | None:
+        """The frames as soon as it is known where they stand in what the job brings; None when they cannot
+        be had so. Raises errors.UpstreamError."""
+        request = self._request
         async with AsyncExitStack() as stack:
-            follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
-            try:
-                frame = await self._frame(job, follower.parts(), errand.base)
-            except Received:  # the frame itself may be had all the same, or why not is for it to say
+            follower = await stack.enter_async_context(request.join(job))
+            part = await self._part(job, follower.parts())
+            cutter = Cutter(request, archive.bases[0], alone=alone)
+            frames = await cutter.frames(part) if part else []
+            if not frames:
                 return None
-            if frame is None:
-                request.provisions.shapes.note(archive.name, resource.series or "")
-                return None
-            return await request.following(errand).parts(follower, _only(frame), stack)
+            return await request.following(errand).parts(follower, each(frames), stack)
 
-    async def _frame(self, job: Job, parts: AsyncIterator[FollowedPart], base: str) -> Part | None:
-        """The frame as a part, as soon as it is known where it stands; None when it cannot be had so.
-
-        Raises errors.UpstreamError."""
+    async def _part(self, job: Job, parts: AsyncIterator[FollowedPart]) -> FollowedPart | None:
+        """The instance among what the job brings; None when it is not."""
         resource = self._request.resource
-        member = (resource.series, resource.instance)
-        place = 0
+        member, place = (resource.series, resource.instance), 0
         async for part in parts:
             if job.brings(member, place, part):
-                return await self._cut(part, base)
+                return part
             place += 1
         return None
-
-    async def _cut(self, part: FollowedPart, base: str) -> Part | None:
-        media, _ = part_type(part.fields.get("content-type"))
-        head, header = await _head_of(part) if media == DICOM else (b"", None)
-        form = shape(header.raw) if header and header.pixels else None
-        if header is None or header.pixels is None or form is None or form.frames != 1:
-            return None
-        table = None if header.syntax.deflated else native_pixels(header.pixels, header.syntax, header.raw)
-        if table is None:
-            return await self._cut_when_whole(part, base)
-        key = self._key(table)
-        if not self._satisfies(key):
-            return None
-        (offset, length), *_ = table.pieces(1)
-        return _Cutting(part, _fields(key, base, length), offset, length, head)
-
-    async def _cut_when_whole(self, part: FollowedPart, base: str) -> Part | None:
-        """What is compressed is cut out when all of it is here: where it ends is not known before."""
-        unit = await part.unit()
-        if unit is None:
-            return None
-        held = Held(unit.key, unit.meta.size, unit.meta.stored_at)
-        table = (await self._request.larder.look_up.tables.of(held)).table
-        frame = cut_out(held, table, 1) if table and table.frames == 1 else None
-        if frame is None or not self._satisfies(frame.key):
-            return None
-        request = self._request
-        fields = _fields(frame.key, base, frame.size)
-        return HeldPart(frame, fields, request.cache, request.mender(), unit)
-
-    def _key(self, table: FrameTable) -> UnitKey:
-        resource = self._request.resource
-        place = (resource.study or "", resource.series or "", resource.instance or "")
-        return UnitKey("-", *place, UnitKind.FRAME, "1", table.media, table.transfer_syntax)
-
-    def _satisfies(self, key: UnitKey) -> bool:
-        return best(self._request.wanted, [(key.media, key.syntax)]) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Cutting:
-    """A range of a part that is still arriving, of which `head` was read already: what passes through the
-    router without being kept can be read but once."""
-
-    part: FollowedPart
-    fields: Fields
-    offset: int
-    length: int
-    head: bytes
-
-    async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        begin = self.offset + start
-        end = self.offset + (self.length if stop is None else min(stop, self.length))
-        if piece := self.head[begin:end]:
-            yield piece
-        begin = max(begin, len(self.head))
-        async for piece in self.part.read(begin, max(begin, end)):
-            yield piece
-
-
-async def _head_of(part: FollowedPart) -> tuple[bytes, Header | None]:
-    """The first bytes of an instance that is still arriving, and what they tell of its frames."""
-    head = bytearray()
-    wanted = 1024
-    async for piece in part.read(0, ROUTING_LIMIT):
-        head += piece
-        if len(head) < wanted:
-            continue
-        try:
-            return bytes(head), read_header(bytes(head), FACTS)
-        except NeedMore as more:
-            wanted = more.wanted
-        except Part10Error:
-            break
-    return bytes(head), None
-
-
-def _fields(key: UnitKey, base: str, length: int) -> Fields:
-    """As of a held frame."""
-    media, location = frame_fields(key, base)
-    return Fields([media, ("content-length", str(length)), location])
-
-
-async def _only(part: Part) -> AsyncIterator[Part]:
-    yield part

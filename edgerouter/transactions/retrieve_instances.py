@@ -1,28 +1,31 @@
 """Instances through the cache: one, or those of a series or study; only what is missing is fetched."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from typing import NamedTuple
 
 from edgerouter.cache.follower import FollowedPart, Follower
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import CHANGED, Held, UnitKey
+from edgerouter.dicomweb.media import DICOM, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
+from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
-from edgerouter.transactions.assembly import Assembly, Source
+from edgerouter.transactions.assembly import EVERY, Assembly, Source
 from edgerouter.transactions.derived import unit_of
 from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
-from edgerouter.transactions.retrieval import Request
+from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 
-OVERHEAD = 2048  # bytes that one more request costs the line
+# Bytes that one more request costs the line: about 1 KiB of heads, and the time it stands idle for it.
+OVERHEAD = 8192
 
 
 class Coming(NamedTuple):
@@ -66,18 +69,19 @@ class InstancesRetrieval:
     async def brought(self, archive: Upstream) -> tuple[Held, ...]:
         """All of it as units, in its order, once what is missing has come.
 
-        Raises errors.UpstreamError; Unsuitable when it may not be kept, or is not complete."""
+        Raises errors.UpstreamError; Unsuitable when it may not be kept, is not complete, or is refused in
+        this form."""
         request, lost = self._request, Unsuitable("Not all of it can be kept.", upstream=archive.name)
-        async with AsyncExitStack() as stack:
-            got = await self._got(archive, stack)
-            if not isinstance(got, Coming):
-                return tuple(got)
-            head = await got.follower.head()
-            if head.status != 200 or not got.follower.stored:
-                raise lost
-            async for part in got.parts:
-                if isinstance(part, FollowedPart) and await part.unit() is None:
-                    raise lost
+        try:
+            async with AsyncExitStack() as stack:
+                got = await self._got(archive, stack)
+                if not isinstance(got, Coming):
+                    return tuple(got)
+                await _drained(got, lost)
+        except Received as error:
+            if error.status in REFUSALS:
+                raise lost from error
+            raise
         found = await request.larder.look_up.units(
             archive.name, request.resource, request.names, request.wanted
         )
@@ -104,18 +108,53 @@ class InstancesRetrieval:
         request = self._request
         resource = request.resource
         errand = request.errand(archive, resource)
-        single = request.again and resource.level is Level.INSTANCE
-        if single and (job := request.provisions.bringing(archive.name, resource)):
-            return await self._assembled(errand, [((resource.series, resource.instance), job)], stack)
+        one = request.again and resource.level is Level.INSTANCE
+        if one and (coming := await self._picked(errand, stack)) is not None:
+            return coming
         job = self._job(errand, aged)
-        follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+        follower = await stack.enter_async_context(request.join(job))
         return Coming(errand, follower, follower.parts())
 
+    async def _picked(self, errand: Errand, stack: AsyncExitStack) -> "Coming | None":
+        """One instance out of a fetch of more that is bringing it; None when there is none, or it fails."""
+        job = await self._bringing(errand, near=True)
+        if job is None:
+            return None
+        source = ((errand.resource.series, errand.resource.instance), job)
+        try:
+            return await self._assembled(errand, [source], stack)
+        except Cut:
+            return None
+
+    async def _bringing(self, errand: Errand, *, near: bool) -> Job | None:
+        def suits(syntax: str) -> bool:
+            return best(self._request.wanted, [(DICOM, syntax)]) is not None
+
+        return await self._request.provisions.bringing(errand.archive.name, errand.resource, suits, near=near)
+
     async def _assembled(self, errand: Errand, sources: Sequence[Source], stack: AsyncExitStack) -> "Coming":
-        stack.enter_context(self._request.reading(errand))
-        assembly = Assembly(sources, self._request.cache.fills, uniform=False)
-        stack.push_async_callback(assembly.aclose)
-        return Coming(errand, await assembly.begin(), assembly.parts())
+        """The first part is here. Raises errors.UpstreamError, and leaves nothing in `stack` then."""
+        async with AsyncExitStack() as own:
+            own.enter_context(self._request.reading(errand))
+            assembly = Assembly(sources, self._request.join, uniform=False)
+            own.push_async_callback(assembly.aclose)
+            follower = await assembly.begin()
+            stack.push_async_callback(own.pop_all().aclose)
+        return Coming(errand, follower, self._told(errand, assembly.parts()))
+
+    async def _told(self, errand: Errand, parts: AsyncGenerator[Part, None]) -> AsyncGenerator[Part, None]:
+        """The parts; when the archive does not have one, what it has listed is believed no more."""
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
+        except Received as error:
+            await self._doubted(errand)
+            raise Cut("The upstream does not have all that it has listed.") from error
+
+    async def _doubted(self, errand: Errand) -> None:
+        study = errand.resource.study or ""
+        await self._request.cache.catalog.void(study, errand.archive.name)
 
     async def _renewed(
         self, archive: Upstream, aged: Held | None, stack: AsyncExitStack
@@ -143,8 +182,8 @@ class InstancesRetrieval:
             return None
         found = await request.larder.look_up.instances(archive.name, study, members, request.wanted)
         aged = [unit for unit in map(request.trusted, found.aged) if unit]
-        wholes = [whole for whole in map(unit_of, aged) if whole.header_at != CHANGED]
-        good = await self._validation.headers(request, archive, wholes) if wholes else {}
+        doubtful = [whole for whole in map(unit_of, aged) if whole.header_at != CHANGED]
+        good = await self._validation.headers(request, archive, doubtful) if doubtful else {}
         units: dict[Member, Held] = {}
         for member, fresh, old in zip(members, found.units, found.aged, strict=True):
             unit = request.trusted(fresh or next(iter(_renewed([old] if old else [], good)), None))
@@ -154,24 +193,36 @@ class InstancesRetrieval:
             return [units[member] for member in members]
         if not units:
             return None
+        wholes = _wholes(members, units)
+        if wholes.issuperset(member[0] for member in members):
+            return None
         errand = request.errand(archive, request.resource)
-        return await self._assembled(errand, self._sources(archive, members, units), stack)
+        sources = await self._sources(archive, members, units, wholes)
+        try:
+            return await self._assembled(errand, sources, stack)
+        except Received:  # one member is not there, or not like that; the others may be
+            await self._doubted(errand)
+            return None
 
-    def _sources(
-        self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held]
+    async def _sources(
+        self, archive: Upstream, members: Sequence[Member], units: Mapping[Member, Held], wholes: set[str]
     ) -> list[Source]:
-        """Where each member comes from."""
+        """Where each member comes from. Of a series that is fetched whole everything is sent that comes, in
+        the order it comes in: its retrieve knows better than any list."""
         request = self._request
         base = archive.bases[0]
-        whole = {series: self._job(self._errand_of(archive, series)) for series in _wholes(members, units)}
         sources: list[Source] = []
+        left = set(wholes)
         for member in members:
-            if job := whole.get(member[0]):
-                sources.append((member, job))
+            if member[0] in left:
+                left.remove(member[0])
+                sources.append((EVERY, self._job(self._errand_of(archive, member[0]))))
+            elif member[0] in wholes:
+                continue
             elif unit := units.get(member):
                 sources.append((member, request.part(unit, base)))
             else:
-                sources.append((member, self._single(archive, member)))
+                sources.append((member, await self._single(archive, member)))
         return sources
 
     def _errand_of(self, archive: Upstream, series: str, instance: str | None = None) -> Errand:
@@ -179,15 +230,25 @@ class InstancesRetrieval:
         resource = Resource(Kind.DICOM, level, self._request.resource.study, series, instance)
         return self._request.errand(archive, resource)
 
-    def _single(self, archive: Upstream, member: Member) -> Job:
+    async def _single(self, archive: Upstream, member: Member) -> Job:
         errand = self._errand_of(archive, *member)
-        return self._request.provisions.bringing(archive.name, errand.resource) or self._job(errand)
+        return await self._bringing(errand, near=False) or self._job(errand)
 
     def _job(self, errand: Errand, aged: Held | None = None) -> Job:
         job = Job(self._request.larder, errand, "", again=self._request.again, aged=aged)
         if errand.resource.level is not Level.INSTANCE:
             self._request.provisions.begins(errand, job)
         return job
+
+
+async def _drained(coming: Coming, lost: Unsuitable) -> None:
+    """Wait until all of an answer is kept. Raises `lost` when it is not going to be."""
+    head = await coming.follower.head()
+    if head.status != 200 or not coming.follower.stored:
+        raise lost
+    async for part in coming.parts:
+        if isinstance(part, FollowedPart) and await part.unit() is None:
+            raise lost
 
 
 def _wholes(members: Sequence[Member], units: Mapping[Member, Held]) -> set[str]:

@@ -58,7 +58,7 @@ class MetadataRetrieval:
         try:
             async with AsyncExitStack() as stack:
                 job = MetadataJob(request.larder, errand, again=request.again)
-                follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+                follower = await stack.enter_async_context(request.join(job))
                 form = self._form(archive.name)
                 return await self._said(await request.following(errand).metadata(follower, stack, form))
         except Unsayable:

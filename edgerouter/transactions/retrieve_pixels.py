@@ -7,7 +7,6 @@ from edgerouter.cache.freshness import Kept
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.fetch import Unsuitable
@@ -15,7 +14,7 @@ from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.pixels import choose, frames_of, has_no_pixels
 from edgerouter.transactions.promotion import instance_wishes
-from edgerouter.transactions.retrieval import REFUSALS, Request
+from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
@@ -55,12 +54,7 @@ class PixelsRetrieval:
         unsuitable = Unsuitable("The pixels are not to be had from what is kept.", upstream=archive.name)
         if resource.level is not Level.INSTANCE:
             raise unsuitable
-        try:
-            units = await self._instances.brought(archive)
-        except Received as error:
-            if error.status in REFUSALS:
-                raise unsuitable from error
-            raise
+        units = await self._instances.brought(archive)
         member = (resource.series or "", resource.instance or "")
         frames = await self._frames([member], {member: [unit_of(unit) for unit in units]})
         reply = await request.hit(frames, request.brought(archive.name)) if frames else None

@@ -46,7 +46,7 @@ class RenditionRetrieval:
         async with AsyncExitStack() as stack:
             aged = None if request.inbound.bypass else request.trusted(self._aged.get(archive.name))
             job = Job(request.larder, errand, request.names[0], again=request.again, aged=aged)
-            follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+            follower = await stack.enter_async_context(request.join(job))
             return await request.following(errand).parts(follower, follower.parts(), stack)
 
     async def _document(self, upstream: str, look_up: LookUp) -> Derived | None:

@@ -10,7 +10,6 @@ from edgerouter.dicom.part10 import PIXELS
 from edgerouter.dicom.syntaxes import transfer_syntax
 from edgerouter.dicomweb.media import DICOM, Wish, best
 from edgerouter.dicomweb.resource import Kind, Level, Resource
-from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.describing import WORD
@@ -19,7 +18,7 @@ from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.pixels import choose, frames_of
 from edgerouter.transactions.promotion import instance_wishes
-from edgerouter.transactions.retrieval import REFUSALS, Request
+from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
@@ -63,16 +62,10 @@ class ValueRetrieval:
 
     async def fetched(self, archive: Upstream) -> Reply:
         request = self._request
-        unsuitable = Unsuitable("The value is not in what is kept.", upstream=archive.name)
-        try:
-            units = await self._cut([unit_of(unit) for unit in await self._instances.brought(archive)])
-        except Received as error:
-            if error.status in REFUSALS:
-                raise unsuitable from error
-            raise
+        units = await self._cut([unit_of(unit) for unit in await self._instances.brought(archive)])
         reply = await request.hit(units, request.brought(archive.name)) if units else None
         if reply is None:
-            raise unsuitable
+            raise Unsuitable("The value is not in what is kept.", upstream=archive.name)
         return reply
 
     async def _cut(self, held: Sequence[Held]) -> Sequence[Derived]:

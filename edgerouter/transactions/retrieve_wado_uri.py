@@ -47,7 +47,7 @@ class WadoUriRetrieval:
         try:
             async with AsyncExitStack() as stack:
                 job = Job(request.larder, errand, "", again=request.again)
-                follower = await stack.enter_async_context(request.cache.fills.join(job.key, job))
+                follower = await stack.enter_async_context(request.join(job))
                 reply = await own.following(errand).parts(follower, follower.parts(), stack)
         except ProtocolError:
             raise Unsuitable("What comes is no instance.", upstream=archive.name) from None

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.media import DICOM, ZIP
-from edgerouter.errors import Received
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
-from edgerouter.transactions.retrieval import REFUSALS, Request
+from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
@@ -34,12 +33,7 @@ class ZipRetrieval:
         unsuitable = Unsuitable("The archive cannot be made of what is kept.", upstream=archive.name)
         if request.inbound.method == "HEAD":
             raise unsuitable  # not worth a fetch of everything
-        try:
-            units = await self._instances.brought(archive)
-        except Received as error:
-            if error.status in REFUSALS:
-                raise unsuitable from error
-            raise
+        units = await self._instances.brought(archive)
         reply = await self._zip(units, request.brought(archive.name))
         if reply is None:
             raise unsuitable

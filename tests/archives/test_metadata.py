@@ -1,11 +1,14 @@
 """Metadata through the router is the archive's, to the byte, but for the links: those name the router."""
 
+import json
 from typing import Any
 
 import pytest
 from defusedxml import ElementTree
 from dicomweb_client.api import DICOMwebClient
 
+from edgerouter.dicomweb.same_header import same_header
+from edgerouter.dicomweb.xml_to_json import xml_to_json
 from tests.support.archives import Archives
 from tests.support.doors import DICOM_JSON, DICOM_XML, OCTETS, Door
 from tests.support.samples import CHEST
@@ -37,12 +40,19 @@ def test_json_is_the_same_bytes_but_for_links(
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", NAMES)
 def test_xml_is_the_same_bytes_but_for_links(
-    door: Door, direct: Door, archives: Archives, name: str, level: str
+    door: Door, direct: Door, archives: Archives, request: pytest.FixtureRequest, name: str, level: str
 ) -> None:
+    """A router that keeps writes it itself, out of the JSON: it says the same as that."""
     path = f"{paths(archives, name)[level]}/metadata"
-    here, there = door.ask(path, DICOM_XML).parts, direct.ask(path, DICOM_XML).parts
-    assert [door.unlinked(part.body) for part in here] == [direct.unlinked(part.body) for part in there]
+    here = door.ask(path, DICOM_XML).parts
     assert here[0].fields["content-type"] == "application/dicom+xml"
+    if "[cache-" in request.node.name:
+        rows = [json.dumps(row).encode() for row in direct.ask(path, DICOM_JSON).json]
+        assert len(here) == len(rows)
+        assert all(same_header(xml_to_json(part.body), row) for part, row in zip(here, rows, strict=True))
+        return
+    there = direct.ask(path, DICOM_XML).parts
+    assert [door.unlinked(part.body) for part in here] == [direct.unlinked(part.body) for part in there]
 
 
 def test_dicomweb_client_reads_every_level_alike(door: Door, direct: Door, archives: Archives) -> None:

@@ -207,9 +207,27 @@ def test_explain_knows_no_dataset_but_of_an_upload(config: str, capsys: pytest.C
 def test_explain_names_the_default(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "-c", config, "GET", "/studies/1.2"]) == 0
 
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    assert capsys.readouterr().out.splitlines()[-3:] == [
         "no rule matches: the default decides",
         "upstreams: a, b",
+        "promote: yes, read_ahead: 0, max_stale: 604800s, default_syntax: explicit",
+    ]
+
+
+def test_explain_tells_what_a_rule_has_the_cache_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "edgerouter.yaml").write_text(CONFIG)
+    keys = "promote: no, read_ahead: 8, max_stale: 1h, default_syntax: any"
+    (tmp_path / "r.yaml").write_text(
+        f"rules: [{{name: cine, match: {{resource: frames}}, route: {{upstreams: b, {keys}}}}}]"
+    )
+    url = "/studies/1.2/series/1.3/instances/1.4/frames/1"
+    assert main(["explain", "-c", str(tmp_path / "edgerouter.yaml"), "GET", url]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "upstreams: b",
+        "promote: no, read_ahead: 8, max_stale: 3600s, default_syntax: any",
     ]
 
 

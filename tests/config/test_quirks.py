@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgerouter.app import archive
 from edgerouter.config import Config, ConfigError, load
+from edgerouter.fittings import archive
 from edgerouter.upstream.archive import HttpArchive
 from edgerouter.upstream.translating import TranslatingArchive
 

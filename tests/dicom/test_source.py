@@ -79,6 +79,14 @@ def test_a_deflate_bomb_stops_at_its_limit() -> None:
     assert reader.position <= 3 * WINDOW
 
 
+def test_what_zlib_holds_back_at_the_end_of_its_input_is_read_too() -> None:
+    for size in range(WINDOW, WINDOW + 300):
+        stream = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+        reader = Inflated(source.of_bytes(stream.compress(bytes(size)) + stream.flush()))
+        assert reader.take(size) == bytes(size)
+        assert reader.at_end
+
+
 def test_a_cut_deflate_stream_is_an_error() -> None:
     packed = deflated(DATA)
     with pytest.raises(Part10Error, match="cut"):

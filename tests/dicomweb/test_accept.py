@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerouter.dicomweb.accept import MAX_RANGES, wishes
+from edgerouter.dicomweb.accept import MAX_RANGES, any_syntax, wishes
 from edgerouter.dicomweb.media import DICOM, JSON, OCTETS, XML, ZIP, Wish
 from edgerouter.dicomweb.resource import Kind, Resource, Transaction, parse
 from edgerouter.errors import BadRequest, NotAcceptable
@@ -409,3 +409,16 @@ def test_any_accept_gives_wishes_or_a_refusal(resource: Resource, lines: list[st
     assert all(re.fullmatch(r"[a-z*]+/[a-z0-9+*.-]+", wish.media) and 0 < wish.q <= 1 for wish in found)
     if resource not in (RENDERED, THUMBNAIL):
         assert not any(wish.media.endswith("*") for wish in found)
+
+
+def test_who_names_no_syntax_may_take_any() -> None:
+    assert any_syntax(asked(FRAME, "*/*")) == (Wish(OCTETS, "*", True),)
+    assert any_syntax(asked(INSTANCE, "application/dicom;q=0.5")) == (Wish(DICOM, "*", q=0.5),)
+    assert any_syntax(asked(SERIES, ZIP)) == (Wish(ZIP),)
+
+
+def test_who_names_one_syntax_means_the_default_where_he_names_none() -> None:
+    both = asked(
+        INSTANCE, f'multipart/related; type="application/dicom"; transfer-syntax={JP2}', "application/dicom"
+    )
+    assert any_syntax(both) == tuple(both)

@@ -1,6 +1,13 @@
 import pytest
 
-from edgerouter.dicomweb.syntaxes import PIXEL_MEDIA, canonical, default_syntax, may_carry, media_of_syntax
+from edgerouter.dicomweb.syntaxes import (
+    PIXEL_MEDIA,
+    canonical,
+    default_syntax,
+    is_lossless,
+    may_carry,
+    media_of_syntax,
+)
 
 ROOT = "1.2.840.10008.1.2."
 
@@ -51,3 +58,13 @@ def test_old_names_mean_the_current_ones() -> None:
     assert canonical("image/dicom+jpeg") == "image/jpeg"
     assert canonical("application/json") == "application/dicom+json"
     assert canonical("image/png") == "image/png"
+
+
+def test_the_default_of_every_picture_is_lossless_and_of_no_video() -> None:
+    for media in PIXEL_MEDIA:
+        assert is_lossless(default_syntax(media) or "") is not media.startswith("video/")
+
+
+@pytest.mark.parametrize("tail", ["4.50", "4.51", "4.81", "4.91", "4.93", "4.203", "4.111", "4.112", "4.102"])
+def test_what_may_have_lost_something_is_not_lossless(tail: str) -> None:
+    assert not is_lossless(ROOT + tail)

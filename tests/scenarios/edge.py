@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgerouter.app import build, limits
+from edgerouter.app import build
 from edgerouter.cache.cache import Cache
 from edgerouter.config import Config, load
+from edgerouter.fittings import limits
 from edgerouter.upstream.archive import HttpArchive
 from tests.support.listening import Edge as Listening
 from tests.support.listening import listening

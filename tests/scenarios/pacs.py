@@ -23,6 +23,7 @@ from typing import Any
 
 from tests.dicom.build import element, image, part10
 from tests.scenarios.edge import Edge, Fields, edge_over, multipart, related
+from tests.scenarios.shapes import SHAPES
 from tests.support.scripted import Close, Note, ScriptedUpstream, Seen, Send, Step, Wait
 from tests.support.scripted import Reply as Scripted
 
@@ -44,11 +45,11 @@ def instance(number: int) -> str:
     return f"{SERIES}.{number}"
 
 
-def file(
-    pixels: bytes, number: int, *, study: str = STUDY, series: str = SERIES, date: str = "20100304"
-) -> bytes:
-    """A PS3.10 file whose pixels are these bytes."""
-    attributes = (
+def attributes_of(
+    number: int, *, study: str = STUDY, series: str = SERIES, date: str = "20100304"
+) -> list[tuple[int, str, str]]:
+    """What the header of an instance says."""
+    return [
         (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"),
         (0x00080018, "UI", instance(number)),
         (0x00080020, "DA", date),
@@ -56,7 +57,14 @@ def file(
         (0x00100020, "LO", "PAT1"),
         (0x0020000D, "UI", study),
         (0x0020000E, "UI", series),
-    )
+    ]
+
+
+def file(
+    pixels: bytes, number: int, *, study: str = STUDY, series: str = SERIES, date: str = "20100304"
+) -> bytes:
+    """A PS3.10 file whose pixels are these bytes, and no frames: what it says of them does not fit."""
+    attributes = attributes_of(number, study=study, series=series, date=date)
     head = b"".join(element(tag, vr, value) for tag, vr, value in attributes)
     return part10(head + image() + element(0x7FE00010, "OW", pixels))
 
@@ -94,7 +102,8 @@ class Gate:
 @dataclass
 class Pacs:
     """`sized`: parts have a length; `located`: frames have a location; `listed`: instances can be searched
-    for; `date` is the study's; `fields` are added to every answer. `asked` are the paths that were asked
+    for; `date` is the study's; `shape` is how its files hold their frames, "" that they hold none;
+    `fields` are added to every answer. `asked` are the paths that were asked
     for, in order."""
 
     slices: int = 3
@@ -107,6 +116,9 @@ class Pacs:
     framing: str = "length"
     date: str = "20100304"
     form: str = UNCOMPRESSED  # what its frames are
+    shape: str = ""
+    padding: int = 0  # bytes in front of the pixels
+    order: Sequence[int] = ()  # in which a study or series comes, where that is another
     fields: list[tuple[str, str]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     say: dict[str, Callable[[Seen], Iterable[Step]]] = field(default_factory=dict)
@@ -117,24 +129,39 @@ class Pacs:
     series = f"/studies/{STUDY}/series/{SERIES}"
     study = f"/studies/{STUDY}"
 
+    def __post_init__(self) -> None:
+        if self.shape:
+            self.form = SHAPES[self.shape].form
+
     @property
     def asked(self) -> list[str]:
         return [seen.target.removeprefix("/dw").partition("?")[0] for seen in self.seen]
 
     @cached_property
     def files(self) -> list[bytes]:
-        return [file(self.pixels(number), number, date=self.date) for number in self.numbers]
+        if not self.shape:
+            return [file(self.pixels(number), number, date=self.date) for number in self.numbers]
+        return [
+            SHAPES[self.shape].file(
+                attributes_of(number, date=self.date), self.all_frames(number), padding=bytes(self.padding)
+            )
+            for number in self.numbers
+        ]
 
     @property
     def numbers(self) -> Sequence[int]:
         return range(1, self.slices + 1) if self.only is None else self.only
 
     def pixels(self, number: int) -> bytes:
-        return b"".join(self.frame(number, frame) for frame in range(1, self.frames + 1))
+        return b"".join(self.all_frames(number))
+
+    def all_frames(self, number: int) -> list[bytes]:
+        return [self.frame(number, frame) for frame in range(1, self.frames + 1)]
 
     def frame(self, number: int, frame: int) -> bytes:
         """The bytes of a frame: noise that differs for each."""
-        return random.Random(1000 * number + frame).randbytes(self.size)
+        noise = random.Random(1000 * number + frame).randbytes(self.size)
+        return SHAPES[self.shape].frame(noise) if self.shape else noise
 
     def instance(self, number: int) -> str:
         """The path of an instance."""
@@ -146,6 +173,8 @@ class Pacs:
         row: dict[str, object] = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
         link = f"{self.base or 'http://pacs.internal:8042/dw'}{self.instance(number)}/bulk/7fe00010"
         row["00080020"] = {"vr": "DA", "Value": [self.date]}
+        if self.shape:
+            row["00280008"] = {"vr": "IS", "Value": [self.frames]}
         return {**row, "7FE00010": {"vr": "OW", "BulkDataURI": link}}
 
     def hold(self, path: str, *, at: int) -> Gate:
@@ -167,7 +196,8 @@ class Pacs:
     def answer(self, path: str) -> list[Step]:
         """The whole answer to a path."""
         if path in (self.study, self.series) and self.numbers:
-            return self.parts(path, [(self._label("application/dicom", file), file) for file in self.files])
+            files = [self.files[self.numbers.index(number)] for number in self.order or self.numbers]
+            return self.parts(path, [(self._label("application/dicom", file), file) for file in files])
         if path == "/studies" or path == f"{self.study}/series":
             return self.json(path, [self.row(self.numbers[0])] if self.numbers else [])
         if path in (f"{self.study}/instances", f"{self.series}/instances"):

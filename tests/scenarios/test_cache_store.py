@@ -46,7 +46,7 @@ async def test_what_was_stored_anew_is_fetched_anew_with_its_frames(tmp_path: Pa
 
 
 async def test_a_new_instance_is_in_the_next_answer(tmp_path: Path) -> None:
-    pacs = Registry(slices=2)
+    pacs = Registry(slices=2, size=10_000)  # worth more than another request
     async with keeping(pacs, folder=tmp_path) as edge:
         await edge.ask(pacs.series, DICOM)
         await edge.kept()

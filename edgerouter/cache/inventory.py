@@ -49,11 +49,11 @@ class Inventory:
         ).fetchone()
         if found is None:
             return ()
-        held = [(str(row[0]), str(row[1])) for row in self._sql(_HELD, found)]
+        held = {(str(row[0]), str(row[1])): None for row in self._sql(_HELD, found)}
         listing = self._listings.get(upstream, study, "")
         if listing is None or not listing.complete:
             return tuple(held)
-        return tuple(member for member in listing.members if member in set(held))
+        return tuple(member for member in listing.members if member in held)
 
     def speakers(self, upstream: str, study: str, members: Sequence[Member]) -> tuple[Metadata, ...]:
         """The metadata of one instance of each series among these, as far as there is any."""

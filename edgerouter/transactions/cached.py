@@ -138,11 +138,14 @@ class Cached:
         with it. Raises errors.UpstreamError, Unsuitable when they cannot all be kept."""
         request = Request(self.provisions, inbound, wanted)
         units: dict[Member, Held] = {}
+        label = FRESH
         for archive, asked in sources:
             found = ZipRetrieval(Request(self.provisions, asked, wanted), self.validation)
-            for unit in await found.units(archive):
+            of_source, were_held = await found.units(archive)
+            label = label if were_held else request.brought(archive.name)
+            for unit in of_source:
                 units.setdefault((unit.key.series, unit.key.instance), unit)
-        hit = ZipHit(self.provisions, inbound, [*units.values()], request.mender(), request.brought(""))
+        hit = ZipHit(self.provisions, inbound, [*units.values()], request.mender(), label)
         reply = await hit.reply(request.larder.look_up.clock())
         if reply is None:
             raise Unsuitable("The archive cannot be made of what is kept.")

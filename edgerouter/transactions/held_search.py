@@ -55,7 +55,7 @@ class HeldSearch:
         clock = asyncio.get_running_loop().time
         studies = await self._studies(upstream, resource, asked)
         for start in range(0, len(studies), _HANDFUL):
-            for item in await self._items(upstream, studies[start : start + _HANDFUL]):
+            for item in await self._items(upstream, studies[start : start + _HANDFUL], planned.level):
                 for raw in await self._found(upstream, item, resource, planned, test):
                     row = self._read(raw, resource, upstream)
                     if row is not None and keys(row):
@@ -73,9 +73,11 @@ class HeldSearch:
         exact = named is not None and all(value.strip('*"') for value in named.values)
         return [study for study in held if not exact or (named and study in named.values)]
 
-    async def _items(self, upstream: str, studies: Sequence[str]) -> list[Item]:
+    async def _items(self, upstream: str, studies: Sequence[str], level: Level) -> list[Item]:
         items = await self._cache.catalog.held_whole(upstream, studies)
-        return [await self._speakers.described(upstream, item) for item in items]
+        return [
+            await self._speakers.described(upstream, item, every=level is Level.INSTANCE) for item in items
+        ]
 
     async def _found(
         self, upstream: str, item: Item, resource: Resource, planned: Plan, test: RowTest | None

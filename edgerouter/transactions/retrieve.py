@@ -1,11 +1,11 @@
 """Retrieve from whoever holds it: the better holder first, the next when it fails before its first byte."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
-from edgerouter.dicomweb.resource import Kind, Transaction
+from edgerouter.dicomweb.resource import Kind, Resource, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.dicomweb.wado_uri import read_wado_uri
 from edgerouter.errors import (
@@ -92,13 +92,14 @@ class Retrieve:
         if "only-if-cached" in directives(inbound.fields):
             raise _noted(NotCached("It is not held, or not fresh any more."), retrieval)
         failures: list[RouterError] = []
-        async with aclosing(self._holders.of(subject, able, failures, survey)) as candidates:
+        holders = self._holders.of(subject, able, failures, survey)
+        async with aclosing(self._sorted(inbound, holders, able)) as candidates:
             async for archive in candidates:
                 try:
                     reply = await self._given(inbound, archive, retrieval, alone=len(able) == 1)
                 except (UpstreamError, Overloaded) as error:
                     failures.append(error)
-                    await self._missed(subject, archive.name, error, retrieval)
+                    await self._missed(inbound, subject, archive.name, error, retrieval)
                 else:
                     if subject.study:
                         self._locations.learn(subject.study, subject.series, archive.name)
@@ -137,11 +138,39 @@ class Retrieve:
         sealed = self._box.open(inbound.resource.tail.removeprefix("bulkdata/"))
         return [name for name in able if sealed and name == sealed[0]]
 
+    async def _sorted(
+        self, inbound: Inbound, holders: AsyncGenerator[Upstream, None], able: Sequence[str]
+    ) -> AsyncGenerator[Upstream, None]:
+        """The holders of a study, those that are known not to have this instance of it last."""
+        late: list[Upstream] = []
+        async with aclosing(holders):
+            async for archive in holders:
+                if len(able) > 1 and await self._lists_others(inbound.resource, archive.name):
+                    late.append(archive)
+                else:
+                    yield archive
+        for archive in late:
+            yield archive
+
+    async def _lists_others(self, resource: Resource, name: str) -> bool:
+        """Whether the upstream said what the study contains, and this instance was not among it."""
+        if self._cached is None or not resource.instance:
+            return False
+        study = replace(resource, series=None, instance=None)
+        listed = await self._cached.contents(study, name)
+        return bool(listed) and (resource.series, resource.instance) not in listed
+
     async def _missed(
-        self, subject: Subject, name: str, error: RouterError, retrieval: CachedRetrieval | None
+        self,
+        inbound: Inbound,
+        subject: Subject,
+        name: str,
+        error: RouterError,
+        retrieval: CachedRetrieval | None,
     ) -> None:
         if isinstance(error, Received) and error.status in ABSENT:
-            self._locations.forget(subject.study, name)
+            if not inbound.resource.instance:  # another instance of the study may be there all the same
+                self._locations.forget(subject.study, name)
             if retrieval:
                 await retrieval.gone(name)
         else:

@@ -39,13 +39,13 @@ class ZipRetrieval:
             raise unsuitable
         return reply
 
-    async def units(self, archive: Upstream) -> tuple[Held, ...]:
-        """The instances, once they are all held. Raises as InstancesRetrieval.brought."""
+    async def units(self, archive: Upstream) -> tuple[tuple[Held, ...], bool]:
+        """The instances, once they are all held, and whether they were. Raises as InstancesRetrieval.brought."""
         request = self._request
         found = await self._instances.found(archive.name, request.larder.look_up)
         if found.whole and not request.inbound.bypass:
-            return found.whole
-        return await self._instances.brought(archive)
+            return found.whole, True
+        return await self._instances.brought(archive), False
 
     async def _zip(self, units: tuple[Held, ...], label: Label) -> Reply | None:
         request = self._request

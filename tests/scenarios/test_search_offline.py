@@ -172,6 +172,19 @@ async def test_counts_are_of_what_is_held(tmp_path: Path) -> None:
     assert [value(row, tag) for tag in ("00201206", "00201208")] == [1, 1]
 
 
+@pytest.mark.parametrize("level", ["studies", "series", "instances"])
+async def test_what_is_held_without_metadata_is_read_out_of_its_instances(tmp_path: Path, level: str) -> None:
+    line = Line(slices=3)
+    async with over(line, folder=tmp_path) as edge:
+        await edge.ask(line.study, DICOM)
+        await edge.kept()
+        line.cut_off = True
+        rows = (await edge.ask(f"/{level}?PatientName=muster*", JSON)).json
+
+    assert len(rows) == {"studies": 1, "series": 1, "instances": 3}[level]
+    assert {value(row, "00201208") for row in rows} == {3}
+
+
 async def test_frames_are_held_instances_and_metadata_alone_is_not(tmp_path: Path) -> None:
     line = Line(slices=3)
     async with over(line, folder=tmp_path, settings={"profile": "standard"}) as edge:

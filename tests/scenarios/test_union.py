@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.edge import DICOM, JSON, PUBLIC, XML, Edge, Reply, edge_over
+from tests.scenarios.edge import DICOM, JSON, OCTETS, PUBLIC, XML, Edge, Reply, edge_over
 from tests.scenarios.pacs import HIT, Pacs, file, instance
 from tests.support.raw_client import RawClient, request
 from tests.support.scripted import Reply as Scripted
@@ -294,6 +294,17 @@ async def test_a_zip_archive_that_the_archives_make_is_said_to_be_of_one() -> No
         reply = await edge.ask(STUDY, "application/zip")
 
     assert (told(reply), reply.body) == (MISSING, b"PK..")
+
+
+async def test_an_instance_is_asked_of_who_lists_it(tmp_path: Path) -> None:
+    north, south = Pacs(only=[1, 2]), Pacs(only=[3])
+    async with over(north, south, folder=tmp_path) as edge:
+        await edge.ask(f"{STUDY}/metadata", JSON)
+        frame = await edge.ask(f"{south.instance(3)}/frames/1", OCTETS)
+        file = await edge.ask(south.instance(3), DICOM)
+
+    assert (frame.status, given(file)) == (200, bodies(south, 3))
+    assert not [path for path in north.asked if path.startswith(south.instance(3))]
 
 
 async def test_head_says_what_get_would_and_asks_for_no_pixels(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class ZipRetrieval:
         return reply
 
     async def units(self, archive: Upstream) -> tuple[tuple[Held, ...], bool]:
-        """The instances, once they are all held, and whether they were. Raises as InstancesRetrieval.brought."""
+        """The instances, once they are held, and whether they were. Raises as InstancesRetrieval.brought."""
         request = self._request
         found = await self._instances.found(archive.name, request.larder.look_up)
         if found.whole and not request.inbound.bypass:

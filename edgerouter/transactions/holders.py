@@ -29,6 +29,14 @@ class Survey:
     lacks: set[str] = field(default_factory=set)
     failed: dict[str, RouterError] = field(default_factory=dict)
 
+    def among(self, names: Sequence[str]) -> "Survey":
+        """What these said."""
+        return Survey(
+            {name: count for name, count in self.holds.items() if name in names},
+            self.lacks & {*names},
+            {name: error for name, error in self.failed.items() if name in names},
+        )
+
     def heard(self, names: Iterable[str]) -> bool:
         """Whether all of these said something, or failed."""
         return {*names} <= {*self.holds, *self.lacks, *self.failed}
@@ -85,7 +93,7 @@ class Holders:
         mute = [name for name in asked if not self._archives[name].takes(Transaction.SEARCH)]
         vocal = [name for name in asked if name not in mute]
         if said is not None and said.heard(vocal):
-            survey = said
+            survey = said.among(vocal)
         else:
             survey = await self._asking((subject, *vocal), partial(self._survey, subject, vocal))
         candidates = survey.ranked(asked)
@@ -99,21 +107,25 @@ class Holders:
         left[:] = [name for name in left if name not in done]
         return candidates
 
-    async def survey(self, subject: Subject, names: Sequence[str]) -> Survey:
-        """What all of these say, each waited for, but not for long once one of them has it."""
+    async def survey(self, subject: Subject, names: Sequence[str], *, known: bool) -> Survey:
+        """What all of these say, each waited for, but not for long once somebody has it; `known`: somebody
+        else does."""
         LOCATED.labels("asked").inc()
-        survey = await self._asking((subject, *names, "all"), partial(self._survey, subject, names, PATIENCE))
+        key = (subject, *names, "all", known)
+        survey = await self._asking(key, partial(self._survey, subject, names, PATIENCE, known=known))
         heard = {*survey.holds, *survey.lacks, *survey.failed}
         for name in (name for name in names if name not in heard):
             survey.failed[name] = ResponseTimeout("The archive did not answer in time.", upstream=name)
         return survey
 
-    async def _survey(self, subject: Subject, names: Sequence[str], grace: float | None = None) -> Survey:
+    async def _survey(
+        self, subject: Subject, names: Sequence[str], grace: float | None = None, *, known: bool = False
+    ) -> Survey:
         """Ask all at once; a first yes shortens the wait for the rest to a moment of grace."""
         grace = GRACE if grace is None else grace
         survey = Survey()
         clock = asyncio.get_running_loop().time
-        until: float | None = None
+        until: float | None = clock() + grace if known else None
         async with asyncio.TaskGroup() as group:
             pending = {group.create_task(self._ask(subject, name, survey), name="probe") for name in names}
             while pending:

@@ -71,7 +71,9 @@ class Holding:
         # Who takes no searches cannot say; it is asked for the thing itself when nobody else has it.
         vocal = [name for name in awake if self._archives[name].takes(Transaction.SEARCH)]
         if vocal:
-            standing.survey = survey = await self._holders.survey(subject, vocal)
+            standing.survey = survey = await self._holders.survey(
+                subject, vocal, known=bool(standing.holders)
+            )
             standing.failed |= survey.failed
         standing.holders = self._locations.holders(subject.study, subject.series, able)
         if self._cached and standing.survey and not subject.series:

@@ -214,6 +214,19 @@ async def test_who_says_nothing_is_waited_for_a_while_and_named(
     assert told(reply) == (206, ["Source south did not answer (timeout); results may be incomplete"])
 
 
+async def test_with_a_known_holder_nobody_else_is_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerouter.transactions.holders.PATIENCE", 0.05)
+    north, south = Pacs(), Pacs(only=[4])
+    south.say["/studies"] = lambda seen: [Scripted(500)]
+    async with over(north, south) as edge, asyncio.timeout(8):
+        await edge.ask("/studies", JSON)
+        south.say["/studies"] = lambda seen: [Stall()]
+        reply = await edge.ask(STUDY, DICOM)
+
+    assert given(reply) == bodies(north, 1, 2, 3)
+    assert told(reply) == (206, ["Source south did not answer (timeout); results may be incomplete"])
+
+
 @BOTH_WAYS
 async def test_what_was_deleted_meanwhile_is_not_missing(tmp_path: Path, kept: bool) -> None:
     north, south = Pacs(only=[1, 2]), Pacs(only=[3])

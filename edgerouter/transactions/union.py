@@ -79,7 +79,13 @@ class Union:
             lists = await self._holding.lists(inbound, subject, standing, route.max_stale, ask=ask)
         kept = bool(self._cached and self._cached.retrieval(inbound, wanted, route))
         work = Work(inbound, wanted, route, able, lists, standing.failed, kept=kept)
-        return await self._answered(work) or standing
+        return await self._held(work) or await self._answered(work) or standing
+
+    async def _held(self, work: Work) -> Reply | None:
+        """A copy of all of it that is held, whoever is the better holder: nobody need be asked."""
+        copies = [] if work.missing else work.copies
+        retrieval = self._cached and self._cached.retrieval(work.inbound, work.wanted, work.route)
+        return await retrieval.held(copies) if retrieval and len(copies) > 1 else None
 
     async def _answered(self, work: Work) -> Reply | None:
         """The answer of those that give their share; None when nobody does."""

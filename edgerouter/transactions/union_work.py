@@ -59,6 +59,13 @@ class Work:
         ]
 
     @property
+    def copies(self) -> list[str]:
+        """Those that have all that anybody lists."""
+        everything = {member for found in self.lists.values() for member in found or ()}
+        best_first = preferred(self.lists, self._order)
+        return [name for name in best_first if everything <= set(self.lists[name] or ()) and everything]
+
+    @property
     def unconditional(self) -> Inbound:
         """The request for all of it, whatever the client has."""
         return replace(self.inbound, fields=self.inbound.fields.without(*_CONDITIONS))

@@ -68,6 +68,9 @@ class Holding:
         for name in (name for name in unknown if name not in awake):
             if not await self._remembers(inbound, subject, name, able, max_stale):
                 standing.failed[name] = resting(name)
+        if standing.failed and not standing.holders and len(awake) == 1:
+            standing.holders = awake  # the last one left is asked for the thing itself
+            return standing
         # Who takes no searches cannot say; it is asked for the thing itself when nobody else has it.
         vocal = [name for name in awake if self._archives[name].takes(Transaction.SEARCH)]
         if vocal:

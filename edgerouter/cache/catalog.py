@@ -13,6 +13,7 @@ from edgerouter.cache.counts import Counts
 from edgerouter.cache.desk import FAILURES, Desk
 from edgerouter.cache.holdings import Place, place
 from edgerouter.cache.index import Index
+from edgerouter.cache.inventory import Item
 from edgerouter.cache.listings import Listing, Member, Row
 from edgerouter.cache.locations import Location
 from edgerouter.cache.moments import Moments
@@ -158,6 +159,18 @@ class Catalog:
         """The members of a study, or of one series of it, whose metadata is here."""
         found: list[Member] = await self._read([], self._shelf.listings.described, upstream, study, series)
         return set(found)
+
+    async def inventory(self, upstream: str) -> list[str]:
+        """The studies of an upstream of which something is held."""
+        return await self._read([], self._shelf.inventory.studies, upstream)
+
+    async def held_whole(self, upstream: str, studies: Sequence[str]) -> list[Item]:
+        """These studies with what is held of them, and a metadata row of each series that has one."""
+        return await self._read([], self._shelf.inventory.whole, upstream, studies)
+
+    async def held_described(self, upstream: str, study: str, members: Sequence[Member]) -> tuple[Row, ...]:
+        """The metadata of these, as far as there is any."""
+        return await self._read((), self._shelf.inventory.described, upstream, study, members)
 
     async def void(self, study: str, upstream: str | None = None) -> bool:
         """A Store, deletion or rejection touches the study: its listings and metadata go.

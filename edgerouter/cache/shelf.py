@@ -27,6 +27,7 @@ from edgerouter.cache.database import (
 from edgerouter.cache.descriptions import Descriptions
 from edgerouter.cache.disk import Adoption, Opened, UnitDisk
 from edgerouter.cache.holdings import Holdings
+from edgerouter.cache.inventory import Inventory
 from edgerouter.cache.listings import DERIVED, Listings, Member, Row
 from edgerouter.cache.locations import Locations
 from edgerouter.cache.pins import Pins
@@ -77,6 +78,7 @@ class Shelf:
         self.listings = Listings(connection, self.studies)
         self.locations = Locations(connection)
         self.descriptions = Descriptions(connection)
+        self.inventory = Inventory(connection, self.listings)
         self.pins = Pins(connection, self.descriptions, today)
         if self.database.is_new and len(self._cache):
             _log.error("the catalog was lost: what was pinned is not known any more, pin it again")

@@ -168,7 +168,7 @@ class RouteTo(Guards):
     deadline: Duration = written("10s")
     """Search: the time every upstream has to answer."""
     partial: Literal["warn", "fail"] = "warn"
-    """Search: whether an upstream without an answer is named in a warning, or fails the search."""
+    """Search, retrieve: whether an upstream without an answer is named in a warning, or fails the request."""
     promote: YesNo = True
     """Retrieve: whether a missing frame of a single-frame instance brings the whole instance."""
     read_ahead: FrameCount = 0

@@ -2,12 +2,15 @@
 
 The route was decided before (law 8): a look-up sees only the upstreams that it allows."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.desk import FAILURES
+from edgerouter.cache.listings import Listing, Member
+from edgerouter.cache.unit import Held
 from edgerouter.dicomweb.media import DICOM, ZIP, Wish
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
 from edgerouter.dicomweb.tokens import TokenBox
@@ -20,8 +23,9 @@ from edgerouter.transactions import answers
 from edgerouter.transactions.derived import Tables
 from edgerouter.transactions.describing import Describing
 from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.flying import Flying
-from edgerouter.transactions.held import LookUp
+from edgerouter.transactions.held import LookUp, not_at
 from edgerouter.transactions.hits import FRESH, Label
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
@@ -41,6 +45,7 @@ from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 from edgerouter.transactions.values import Values
 from edgerouter.transactions.viewing import Views
+from edgerouter.transactions.zipped import ZipHit
 
 
 class Cached:
@@ -98,6 +103,53 @@ class Cached:
                 await cache.purge(study=study)
             elif instances:
                 await cache.replaced(study, instances)
+
+    async def members(self, inbound: Inbound, archive: Upstream) -> tuple[Member, ...]:
+        """See Validation.members."""
+        return await self.validation.members(Request(self.provisions, inbound, ()), archive)
+
+    async def contents(self, resource: Resource, upstream: str, grace: float = 0.0) -> tuple[Member, ...]:
+        """See LookUp.members; `grace` is for how many seconds beyond its lifetime a listing counts."""
+        return await self._look_up(grace).members(upstream, resource)
+
+    async def lacks(self, study: str, holders: Collection[str], other: str, grace: float = 0.0) -> bool:
+        """Whether the other upstream is known to have nothing of a study that one of these holds."""
+        look_up = self._look_up(grace)
+        for holder in holders:
+            if holder != other and await look_up.lacks(holder, study, other):
+                return True
+        return False
+
+    async def lacked(self, study: str, holders: Collection[str], others: Collection[str]) -> None:
+        """The others said just now that they have nothing of the study: so it says beside what these have."""
+        catalog = self.provisions.cache.catalog
+        since, now = catalog.moment(), time.time()
+        for holder in holders:
+            for other in others:
+                await catalog.put_listing(Listing(holder, study, not_at(other), True, now, ()), since)
+
+    def _look_up(self, grace: float) -> LookUp:
+        return replace(self.provisions.larder.look_up, grace=grace)
+
+    async def zipped(
+        self, inbound: Inbound, wanted: Sequence[Wish], sources: Sequence[tuple[Upstream, Inbound]]
+    ) -> Reply:
+        """One zip archive of the instances of several sources, each once; what is asked of each is given
+        with it. Raises errors.UpstreamError, Unsuitable when they cannot all be kept."""
+        request = Request(self.provisions, inbound, wanted)
+        units: dict[Member, Held] = {}
+        label = FRESH
+        for archive, asked in sources:
+            found = ZipRetrieval(Request(self.provisions, asked, wanted), self.validation)
+            of_source, were_held = await found.units(archive)
+            label = label if were_held else request.brought(archive.name)
+            for unit in of_source:
+                units.setdefault((unit.key.series, unit.key.instance), unit)
+        hit = ZipHit(self.provisions, inbound, [*units.values()], request.mender(), label)
+        reply = await hit.reply(request.larder.look_up.clock())
+        if reply is None:
+            raise Unsuitable("The archive cannot be made of what is kept.")
+        return reply
 
     def _of_its_kind(self, request: Request, route: Route) -> Retrieval:
         match request.resource.kind:

@@ -58,6 +58,12 @@ class Describing:
         with self._cache.readers.reading(upstream, study):
             return await self._made(archive, study, units, since)
 
+    async def made(self, archive: Upstream, study: str, units: Sequence[Held]) -> bool:
+        """Make the rows of these instances of a study; False when that is not possible for all."""
+        since = self._cache.catalog.moment()
+        with self._cache.readers.reading(archive.name, study):
+            return await self._made(archive, study, units, since)
+
     async def _lacking(
         self,
         archive: Upstream,

@@ -23,6 +23,11 @@ IN_HAND = 1 << 20  # bytes of metadata rows kept from the look-up; what is more 
 Judge = Callable[[float], bool]  # whether what was asked for at that time may be served
 
 
+def not_at(upstream: str) -> str:
+    """In the place of a series: the listing that says beside a study that another upstream has none of it."""
+    return f"!{upstream}"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one upstream's units are of an answer, part by part; None where one has to be fetched.
@@ -200,6 +205,13 @@ class LookUp:
             if is_good(listing.fetched_at):
                 return tuple(one for one in listing.members if not series or one[0] == series)
         return ()
+
+    async def lacks(self, holder: str, study: str, other: str) -> bool:
+        """Whether the other upstream lately said that it has nothing of a study that this one holds."""
+        listing = await self.cache.catalog.listing(holder, study, not_at(other))
+        if listing is None:
+            return False
+        return (await self.judge(Kept.LISTING, listing.fetched_at, holder, study))(listing.fetched_at)
 
     async def described(self, upstream: str, resource: Resource) -> Described | None:
         """The metadata rows of an upstream's whole answer, fresh; None when one is missing."""

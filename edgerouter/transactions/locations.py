@@ -13,10 +13,12 @@ FRESH = 900.0  # seconds; a study moved elsewhere is found again after that
 
 @dataclass(slots=True)
 class Place:
-    """One holder: when it was last seen to hold, and how many instances it said it has (-1: unsaid)."""
+    """What one upstream said: when, that it holds it or `lacks` it, and how many instances it has (-1:
+    unsaid)."""
 
     seen: float
     instances: int = -1
+    lacks: bool = False
 
 
 class Locations:
@@ -38,9 +40,23 @@ class Locations:
         if series not in known:
             known[series] = {}
             self._size += 1
-        place = known[series].setdefault(upstream, Place(0.0))
+        place = known[series].get(upstream)
+        if place is None or place.lacks:
+            place = known[series][upstream] = Place(0.0)
         place.seen = self._clock()
         place.instances = instances if instances >= 0 else place.instances
+        self._learned(study)
+
+    def learn_lack(self, study: str, series: str, upstreams: Iterable[str]) -> None:
+        """These said that they have nothing of this study (series ""), or of this series of it."""
+        known = self._studies.setdefault(study, {})
+        if series not in known:
+            known[series] = {}
+            self._size += 1
+        known[series].update(dict.fromkeys(upstreams, Place(self._clock(), lacks=True)))
+        self._learned(study)
+
+    def _learned(self, study: str) -> None:
         self._studies.move_to_end(study)
         while self._size > self._capacity:
             _, dropped = self._studies.popitem(last=False)
@@ -65,5 +81,16 @@ class Locations:
         now = self._clock()
         names = list(among)
         places = self._studies.get(study, {}).get(series, {})
-        known = [name for name in names if name in places and now - places[name].seen < FRESH]
+        known = [
+            name
+            for name in names
+            if name in places and not places[name].lacks and now - places[name].seen < FRESH
+        ]
         return sorted(known, key=lambda name: (-places[name].instances, names.index(name)))
+
+    def lacking(self, study: str, series: str, among: Iterable[str]) -> set[str]:
+        """Those of these that lately said they do not have it; who lacks a study lacks its series."""
+        now, known = self._clock(), self._studies.get(study, {})
+        of = [known.get(one, {}) for one in dict.fromkeys([series, ""])]
+        places = ((name, place.get(name)) for place in of for name in among)
+        return {name for name, place in places if place and place.lacks and now - place.seen < FRESH}

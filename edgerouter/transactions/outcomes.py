@@ -68,7 +68,10 @@ def warnings(sources: Sequence[Source], public: str) -> tuple[str, ...]:
 
 
 def _texts(source: Source) -> Iterator[str]:
-    if source.error is not None:
+    if source.held:
+        what = f"{source.held} of its results are of copies held here, and may be out of date and incomplete"
+        yield f"Source {source.name} did not answer ({source.outcome}); {what}"
+    elif source.error is not None:
         yield f"Source {source.name} did not answer ({source.outcome}); results may be incomplete"
     if source.truncated:
         yield f"Source {source.name} has more matches than were taken; narrow the search"

@@ -39,6 +39,14 @@ class ZipRetrieval:
             raise unsuitable
         return reply
 
+    async def units(self, archive: Upstream) -> tuple[tuple[Held, ...], bool]:
+        """The instances, once they are held, and whether they were. Raises as InstancesRetrieval.brought."""
+        request = self._request
+        found = await self._instances.found(archive.name, request.larder.look_up)
+        if found.whole and not request.inbound.bypass:
+            return found.whole, True
+        return await self._instances.brought(archive), False
+
     async def _zip(self, units: tuple[Held, ...], label: Label) -> Reply | None:
         request = self._request
         hit = ZipHit(request.provisions, request.inbound, units, request.mender(), label)

@@ -11,11 +11,12 @@ from edgerouter.dicomweb import query
 from edgerouter.dicomweb.domains import BareIds, Question
 from edgerouter.dicomweb.filters import Filter, answerable
 from edgerouter.dicomweb.media import XML
-from edgerouter.dicomweb.merge import Merger
+from edgerouter.dicomweb.merge import Match, Merger
 from edgerouter.dicomweb.query import SearchQuery, Spelling
 from edgerouter.dicomweb.resource import Level, Transaction
+from edgerouter.dicomweb.rows import Row
 from edgerouter.dicomweb.tokens import TokenBox
-from edgerouter.errors import NotFound, Received, ResponseTimeout
+from edgerouter.errors import NotFound, Received, ResponseTimeout, RouterError
 from edgerouter.http.reply import Reply
 from edgerouter.routing.guard import Guard
 from edgerouter.routing.router import Route
@@ -23,6 +24,7 @@ from edgerouter.transactions.asking import wishes_of
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.finishing import Finishing
 from edgerouter.transactions.guarding import asking
+from edgerouter.transactions.held_search import HeldSearch
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.matches import as_json, as_xml, head
@@ -32,6 +34,7 @@ from edgerouter.transactions.patients import Patients
 from edgerouter.transactions.relay import UNCACHED, relay
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.snapshots import Snapshot, Snapshots
+from edgerouter.transactions.sources import Source
 from edgerouter.transactions.taking import Enquiry, Taking
 from edgerouter.transactions.upstreams import Upstream
 from edgerouter.upstream.profiles.wording import worded
@@ -39,7 +42,9 @@ from edgerouter.upstream.profiles.wording import worded
 logger = logging.getLogger(__name__)
 
 NO_GUARD = Guard()
+OFFLINE = "edgerouter; hit; detail=offline"
 HIT = "edgerouter; hit"  # RFC 9211 §2.1: a page of an answer given before
+_LEARNED = 1000  # matches of a page of which it is remembered who lacks them
 _NO_DOMAIN = "No archive of this route has that IssuerOfPatientID"
 
 
@@ -65,7 +70,12 @@ class Search:
     """The Search transaction: one upstream's answer passed on, or several made one."""
 
     def __init__(
-        self, archives: Mapping[str, Upstream], box: TokenBox, locations: Locations, settings: Settings
+        self,
+        archives: Mapping[str, Upstream],
+        box: TokenBox,
+        locations: Locations,
+        settings: Settings,
+        held: HeldSearch | None = None,
     ) -> None:
         self._archives = archives
         self._box = box
@@ -77,7 +87,8 @@ class Search:
         self._modalities = modalities(federation)
         self._finishing = Finishing(federation, self._modalities)
         self._snapshots = Snapshots(settings.folder)
-        self._take = Taking(archives, federation, locations, self._snapshots.clock)
+        self._take = Taking(archives, federation, locations, self._snapshots.clock, held)
+        self._held = held
         self._taking: Shared[Snapshot] = Shared()
         self._ignoring: set[str] = set()  # upstreams that do not match by every key
 
@@ -101,9 +112,10 @@ class Search:
             [(name, question)] = questions.items()
             try:
                 return await self._passed(enquiry, question, self._archives[name])
-            except Received as error:
-                fields = answerable(question.sent, inbound.resource)
-                if error.status != 400 or not (fields.includefield or fields.include_all):
+            except RouterError as error:
+                if self._held is not None and Source(name, error=error).silent:
+                    enquiry = replace(enquiry, failed={name: error})
+                elif not _refuses_fields(error, answerable(question.sent, inbound.resource)):
                     raise
                 # It may refuse a field: then it is asked again without, and remembered for it.
         return await self._paged(enquiry, able, xml=xml)
@@ -142,16 +154,29 @@ class Search:
             logger.warning("a search answer on disk cannot be read: %s", error.strerror or error)
             self._snapshots.drop(snapshot)
             return await self._paged(enquiry, able, xml=xml)
+        self._learn_lacks(snapshot, matches)
         rows, uncounted = await self._finishing.rows(inbound, matches, snapshot.merger, route.deadline)
         remaining = max(0, total - offset - len(rows))
         fields = head(inbound, snapshot, remaining, uncounted)
-        fields = fields.set("cache-status", HIT if snapshot.taken < began else UNCACHED)
+        status = HIT if snapshot.taken < began else UNCACHED
+        fields = fields.set("cache-status", OFFLINE if snapshot.offline else status)
         if not enquiry.questions:
             fields = fields.add("warning", f"299 {inbound.public}: {_NO_DOMAIN}")
         if total < len(snapshot):
             text = f"A rule cuts the results at {total}; narrow the search"
             fields = fields.add("warning", f"299 {inbound.public}: {text}")
         return await as_xml(inbound, rows, fields) if xml else as_json(inbound, rows, fields)
+
+    def _learn_lacks(self, snapshot: Snapshot, matches: Sequence[Match]) -> None:
+        """Who lacks what the client sees is not asked for it when the client wants it."""
+        if snapshot.merger.level is Level.INSTANCE or len(snapshot.merger.preference) < 2:
+            return
+        for match in matches[:_LEARNED]:
+            rows = (match,) if isinstance(match, Row) else match.rows
+            sources = {row.source for row in rows}
+            if lacking := [name for name in snapshot.exhaustive if name not in sources]:
+                study, series = (*rows[0].key, "")[:2]
+                self._locations.learn_lack(study, series, lacking)
 
     async def _passed(self, enquiry: Enquiry, question: Question, archive: Upstream) -> Reply:
         inbound, route, name = enquiry.inbound, enquiry.route, archive.name
@@ -204,6 +229,12 @@ class Search:
         snapshot = await self._taking(key, take)
         self._snapshots.share(key, inbound.client, snapshot)
         return snapshot
+
+
+def _refuses_fields(error: RouterError, asked: SearchQuery) -> bool:
+    return (
+        isinstance(error, Received) and error.status == 400 and bool(asked.includefield or asked.include_all)
+    )
 
 
 def _whole(asked: SearchQuery) -> SearchQuery:

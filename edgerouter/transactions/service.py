@@ -13,11 +13,13 @@ from edgerouter.routing.router import Route
 from edgerouter.transactions.cached import Cached
 from edgerouter.transactions.capabilities import capabilities
 from edgerouter.transactions.federation import Federation
+from edgerouter.transactions.held_search import HeldSearch
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.locations import Locations
 from edgerouter.transactions.retrieve import Retrieve
 from edgerouter.transactions.scatter import scatter
 from edgerouter.transactions.search import Search, Settings
+from edgerouter.transactions.speakers import Speakers
 from edgerouter.transactions.store import store
 from edgerouter.transactions.upstreams import Upstream
 
@@ -49,13 +51,15 @@ class Service:
         self._box = box
         self.locations = Locations()
         settings = search or Settings()
-        self._search = Search(archives, box, self.locations, settings)
         federation = Federation(archives, settings.issuers, settings.max_rows)
-        self._cached = None
+        self._cached, held = None, None
         if cache and describer:
             deriving = frozenset(_deriving(archives, derive_metadata or {}))
             self._cached = Cached(cache, describer, archives, box, federation, deriving)
-        self._retrieve = Retrieve(archives, box, self.locations, settings.max_rows, self._cached)
+            speakers = Speakers(cache, self._cached.describing, archives)
+            held = HeldSearch(cache, settings.issuers, speakers)
+        self._search = Search(archives, box, self.locations, settings, held)
+        self._retrieve = Retrieve(archives, box, self.locations, federation, settings.max_rows, self._cached)
 
     async def answer(self, inbound: Inbound, route: Route) -> Reply:
         """The reply to one request, from the upstreams of its route only. Raises errors.RouterError."""

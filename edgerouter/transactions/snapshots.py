@@ -34,13 +34,17 @@ class Snapshot:
     """An ordered list of matches and what has to be said with every page of it.
 
     Matches are as their sources sent them until a page needs them: `merger` makes them ours. `complete`
-    says that every source answered and nothing was cut; `taken` is a time of the clock of its Snapshots."""
+    says that every source answered and nothing was cut, `exhaustive` are the sources that lack whatever is a
+    match and not theirs, `offline` says that nobody answered and all of it is of held copies; `taken` is a
+    time of the clock of its Snapshots."""
 
     matches: Sequence[Match] | Spilled
     merger: Merger
     warnings: tuple[str, ...] = ()
     proxy_statuses: tuple[str, ...] = ()
     complete: bool = True
+    exhaustive: tuple[str, ...] = ()
+    offline: bool = False
     taken: float = 0.0
     _keys: set[Hashable] = field(default_factory=set)
 

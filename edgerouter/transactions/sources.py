@@ -22,6 +22,8 @@ class Source:
     truncated: bool = False
     unusable: int = 0
     resting: bool = False
+    held: int = 0
+    """How many of the rows are of what is held of it here, as it did not answer."""
     warnings: list[str] = field(default_factory=list)
     told: dict[str, None] = field(default_factory=dict)
     """What its profile has to say of the search, word for word."""
@@ -30,7 +32,13 @@ class Source:
 
     @property
     def answered(self) -> bool:
-        return self.error is None or self.pages > 0
+        return self.error is None or self.pages > 0 or self.held > 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether it could not answer, so that what is held of it may stand in. One that refuses did answer:
+        it may have changed its mind about us (law 8)."""
+        return self.error is not None and self.error.status >= 500 and not isinstance(self.error, Refused)
 
     @property
     def outcome(self) -> str:

@@ -12,20 +12,17 @@ from dataclasses import replace
 from edgerouter.cache.listings import DERIVED, Listing, Member, Row
 from edgerouter.cache.unit import CHANGED, Held, UnitKey
 from edgerouter.dicom.source import Part10Error
-from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.media import JSON, Wish
-from edgerouter.dicomweb.query import SearchQuery
-from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
-from edgerouter.errors import Received
+from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.described import MetadataJob
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.jobs import Larder, keep_listing
+from edgerouter.transactions.members import listed
 from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.upstreams import Upstream
 
-DEADLINE = 30.0  # seconds for a list of instances
 _FEW = 4  # instances whose metadata is asked for one by one
 
 logger = logging.getLogger(__name__)
@@ -49,22 +46,9 @@ class Validation:
         return await self._listing(key, lambda: self._listed(request, archive))
 
     async def _listed(self, request: Request, archive: Upstream) -> tuple[Member, ...]:
-        if not archive.takes(Transaction.SEARCH):
-            return ()
         catalog, study, series = self._larder.cache.catalog, request.resource.study, request.resource.series
         since, asked_at = catalog.moment(), time.time()
-        collection = Resource(Kind.COLLECTION, Level.INSTANCE, study, series)
-        inbound = replace(
-            request.inbound, method="GET", transaction=Transaction.SEARCH, resource=collection, query=""
-        )
-        [source] = await self._federation.ask(inbound, alike(SearchQuery(), [archive.name]), DEADLINE)
-        if isinstance(source.error, Received):
-            return ()  # not in this form: what is asked for will tell
-        if source.error is not None:
-            raise source.error
-        if source.truncated or source.unusable:
-            return ()
-        members = tuple((row.key[1], row.key[2]) for row in source.rows)
+        members = await listed(self._federation, request.inbound, archive)
         if not members:
             return ()
         listing = Listing(archive.name, study or "", series or "", True, asked_at, members)

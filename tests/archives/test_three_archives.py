@@ -1,5 +1,6 @@
 """Three real archives with studies that overlap, are split and collide: dicomweb-client pages through one
-list, each study is there once with exact counts, and two patients with the same ID stay two."""
+list, each study is there once with exact counts and is retrieved whole, and two patients with the same ID
+stay two."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -40,8 +41,8 @@ rules:
 """
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+@pytest.fixture(scope="module", params=["0 B", "1 GB"], ids=["passed on", "kept"])
+def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("three")
     files = {
         spec: [sample.path for sample in write_series(folder / spec.seed.replace(" ", "-"), spec)]
@@ -67,7 +68,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             "patients": {"mapping": "mapping.csv"},
             "upstreams": {name: {"issuer": f"HOSP-{name.upper()}"} for name in NAMES},
         }
-        edge = stack.enter_context(edge_over(folder, archives, more))
+        edge = stack.enter_context(edge_over(folder, archives, more, cache=request.param))
         yield stack.enter_context(Door(edge.dicomweb, f"{edge.dicomweb}/wado"))
 
 
@@ -127,3 +128,31 @@ def test_with_an_issuer_the_one_person_is_found_in_every_hospital_that_knows_her
 
     found = {row["0020000D"]["Value"][0]: row["00100020"]["Value"][0] for row in rows}
     assert found == {ANN.study: "7", ANN_IN_C.study: "C-9"}
+
+
+@pytest.mark.parametrize("specs", [SPLIT, (PARTLY,), (COPIED,)], ids=["split", "partly copied", "copied"])
+def test_dicomweb_client_retrieves_each_study_whole(door: Door, specs: tuple[SeriesSpec, ...]) -> None:
+    study = specs[0].study
+    everything = {spec.instance(number) for spec in specs for number in range(1, spec.slices + 1)}
+    [row] = door.client.search_for_studies(search_filters={"StudyInstanceUID": study})
+
+    files = door.client.retrieve_study(study)
+    again = door.client.retrieve_study(study)
+    metadata = door.client.retrieve_study_metadata(study)
+
+    assert len(files) == len(again) == len(metadata) == values([row], "00201208")[0] == len(everything)
+    assert {file.SOPInstanceUID for file in files} == {file.SOPInstanceUID for file in again} == everything
+    assert set(values(metadata, "00080018")) == everything
+    for spec in specs:
+        of_series = door.client.retrieve_series(study, spec.series)
+        assert {file.SOPInstanceUID for file in of_series} == {
+            spec.instance(number) for number in range(1, spec.slices + 1)
+        }
+
+
+def test_instances_and_frames_of_a_split_study_are_found_wherever_they_are(door: Door) -> None:
+    for spec in SPLIT:
+        place = (spec.study, spec.series, spec.instance(1))
+        row = door.client.retrieve_instance_metadata(*place)
+        frames = door.client.retrieve_instance_frames(*place, [1])
+        assert (row["00080018"]["Value"], len(frames)) == ([spec.instance(1)], 1)

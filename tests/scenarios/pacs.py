@@ -107,6 +107,7 @@ class Pacs:
     for, in order."""
 
     slices: int = 3
+    only: Sequence[int] | None = None  # of the study, which instances it has: 1 to `slices`, or these
     frames: int = 4
     size: int = 1000
     sized: bool = True
@@ -148,8 +149,8 @@ class Pacs:
         ]
 
     @property
-    def numbers(self) -> range:
-        return range(1, self.slices + 1)
+    def numbers(self) -> Sequence[int]:
+        return range(1, self.slices + 1) if self.only is None else self.only
 
     def pixels(self, number: int) -> bytes:
         return b"".join(self.all_frames(number))
@@ -194,14 +195,14 @@ class Pacs:
 
     def answer(self, path: str) -> list[Step]:
         """The whole answer to a path."""
-        if path in (self.study, self.series) and self.slices:
-            files = [self.files[number - 1] for number in self.order or self.numbers]
+        if path in (self.study, self.series) and self.numbers:
+            files = [self.files[self.numbers.index(number)] for number in self.order or self.numbers]
             return self.parts(path, [(self._label("application/dicom", file), file) for file in files])
         if path == "/studies" or path == f"{self.study}/series":
-            return self.json(path, [self.row(1)] if self.slices else [])
+            return self.json(path, [self.row(self.numbers[0])] if self.numbers else [])
         if path in (f"{self.study}/instances", f"{self.series}/instances"):
             return self.json(path, [self.row(number) for number in self.numbers] if self.listed else [])
-        if path in (f"{self.study}/metadata", f"{self.series}/metadata") and self.slices:
+        if path in (f"{self.study}/metadata", f"{self.series}/metadata") and self.numbers:
             return self.json(path, [self.row(number) for number in self.numbers])
         for number in self.numbers:
             if f"{path}/".startswith(f"{self.instance(number)}/"):
@@ -234,7 +235,7 @@ class Pacs:
 
     def _of_instance(self, number: int, path: str, rest: str) -> list[Step]:
         if not rest:
-            file = self.files[number - 1]
+            file = self.files[self.numbers.index(number)]
             return self.parts(path, [(self._label("application/dicom", file), file)])
         if rest == "/metadata":
             return self.json(path, [self.row(number)])

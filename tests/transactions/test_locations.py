@@ -55,6 +55,23 @@ def test_what_was_said_long_ago_is_not_known_any_more() -> None:
     assert locations.holders("1.2", "", ["a", "b"]) == ["b"]
 
 
+def test_who_lacks_a_study_lacks_its_series_until_it_says_otherwise() -> None:
+    clock = Clock()
+    locations = Locations(clock=clock)
+    locations.learn("1.2", "", "a")
+    locations.learn_lack("1.2", "", ["b", "c"])
+    locations.learn_lack("1.2", "3.4", ["a"])
+
+    assert locations.holders("1.2", "", "abc") == ["a"]
+    assert locations.lacking("1.2", "", "abc") == {"b", "c"}
+    assert locations.lacking("1.2", "3.4", "abc") == {"a", "b", "c"}
+    locations.learn("1.2", "", "b", 2)
+    assert locations.holders("1.2", "", "abc") == ["b", "a"]
+    assert locations.lacking("1.2", "", "abc") == {"c"}
+    clock.now += FRESH
+    assert locations.lacking("1.2", "3.4", "abc") == set()
+
+
 def test_a_study_is_forgotten_with_its_series_at_one_upstream_or_at_all() -> None:
     locations = Locations()
     for upstream in ("a", "b"):

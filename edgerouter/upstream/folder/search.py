@@ -1,39 +1,25 @@
 """Search over a folder (PS3.18 §10.6): what matches, in one fixed order, and the page that is asked for."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-import msgspec
-
-from edgerouter.dicom.matching import InvalidKey, Matcher
-from edgerouter.dicom.predicates import TIMEZONE_OFFSET, values_of
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.accept import wishes
 from edgerouter.dicomweb.levels import has
 from edgerouter.dicomweb.media import XML
-from edgerouter.dicomweb.query import Match, SearchQuery
+from edgerouter.dicomweb.query import Match
 from edgerouter.dicomweb.resource import Resource, Transaction
-from edgerouter.errors import BadRequest
+from edgerouter.dicomweb.result_plan import INSTANCE_UID, SERIES_UID, STUDY_UID, Plan, Row, plan, shown
+from edgerouter.dicomweb.row_test import RowTest, is_exact, row_test
 from edgerouter.http.fields import Fields
 from edgerouter.upstream.folder.answer import FolderAnswer, empty
 from edgerouter.upstream.folder.datasets import Batches, datasets
 from edgerouter.upstream.folder.holdings import Holdings
 from edgerouter.upstream.folder.index import Candidate, Index
-from edgerouter.upstream.folder.rows import (
-    INSTANCE_UID,
-    SERIES_UID,
-    STUDY_UID,
-    Plan,
-    Row,
-    plan,
-    row,
-    shown,
-)
+from edgerouter.upstream.folder.rows import row
 from edgerouter.upstream.seam import Outbound
 
 MAX_RESULTS = 5000  # of one answer
 _BATCH = 128  # files looked at before others get a turn at the index
-_EMPTY = ('""',)  # PS3.4 C.2.2.2.7
 _UIDS: dict[tuple[str, ...], str] = {
     (STUDY_UID,): "study",
     (SERIES_UID,): "series",
@@ -41,21 +27,14 @@ _UIDS: dict[tuple[str, ...], str] = {
 }
 
 
-class Test(NamedTuple):
-    """What rows have to pass; it looks at `tags` only."""
-
-    tags: frozenset[str]
-    passes: Callable[[Row], bool]
-
-
 async def search(holdings: Holdings, outbound: Outbound, resource: Resource) -> FolderAnswer:
     """The answer to a search. Raises RequestError for what is asked wrongly."""
     wanted = wishes(resource, Transaction.SEARCH, outbound.fields.all("accept"))[0]
     asked = query.parse(outbound.query)
-    planned = plan(holdings.base, resource, asked)
+    planned = plan(resource, asked)
     keys = [match for match in asked.matches if has(planned.level, match.attribute.path[0])]
     uids = {_UIDS[match.attribute.path]: match.values for match in keys if _is_uids(match)}
-    test = _test([match for match in keys if not _is_uids(match)], asked)
+    test = row_test([match for match in keys if not _is_uids(match)], asked)
     candidates = await holdings.ask(Index.candidates, resource, uids)
     if test:
         candidates = await _matching(holdings, planned, candidates, test)
@@ -70,66 +49,37 @@ async def search(holdings: Holdings, outbound: Outbound, resource: Resource) -> 
 
 def _is_uids(match: Match) -> bool:
     """Whether a key is one of the columns that the index itself can compare."""
-    return match.attribute.path in _UIDS and all(map(_is_exact, match.values))
-
-
-def _is_exact(value: str) -> bool:
-    return value not in ("", "*", *_EMPTY)
-
-
-def _test(matches: Sequence[Match], asked: SearchQuery) -> Test | None:
-    """What rows have to pass, None when all do."""
-    blank = [match for match in matches if asked.emptyvaluematching and match.values == _EMPTY]
-    keys = [(match.attribute.path, match.values) for match in matches if match not in blank]
-    if not blank and all(not any(map(_is_exact, values)) for _, values in keys):
-        return None
-    try:
-        matcher = Matcher(keys, fuzzy=bool(asked.fuzzymatching))
-    except InvalidKey as error:
-        raise BadRequest(str(error)) from None
-    tags = frozenset({TIMEZONE_OFFSET, *(match.attribute.path[0] for match in matches)})
-
-    def passes(row: Row) -> bool:
-        values = {tag: msgspec.json.decode(row[tag]) for tag in tags if tag in row}
-        return matcher(values) and all(_is_empty(values, match.attribute.path) for match in blank)
-
-    return Test(tags, passes)
-
-
-def _is_empty(values: dict[str, dict[str, object]], path: Sequence[str]) -> bool:
-    """Empty Value Matching: there is no value, or for an attribute in a sequence, an item without one."""
-    held = values_of(values, path[0])
-    if len(path) == 1 or not held:
-        return not held
-    return any(isinstance(item, dict) and _is_empty(item, path[1:]) for item in held)
+    return match.attribute.path in _UIDS and all(map(is_exact, match.values))
 
 
 async def _matching(
-    holdings: Holdings, planned: Plan, candidates: list[Candidate], test: Test
+    holdings: Holdings, planned: Plan, candidates: list[Candidate], test: RowTest
 ) -> list[Candidate]:
     found: list[Candidate] = []
     for batch in _batches(candidates):
-        found += await holdings.ask(_passing, planned, batch, test)
+        found += await holdings.ask(_passing, holdings.base, planned, batch, test)
     return found
 
 
-def _passing(index: Index, planned: Plan, batch: Sequence[Candidate], test: Test) -> list[Candidate]:
-    found = _rows(index, planned, batch, test.tags)
+def _passing(
+    index: Index, base: str, planned: Plan, batch: Sequence[Candidate], test: RowTest
+) -> list[Candidate]:
+    found = _rows(index, base, planned, batch, test.tags)
     return [candidate for candidate, row in found if test.passes(row)]
 
 
-def _shown(index: Index, planned: Plan, batch: Sequence[Candidate]) -> list[bytes]:
-    return [shown(planned, row) for _, row in _rows(index, planned, batch)]
+def _shown(index: Index, base: str, planned: Plan, batch: Sequence[Candidate]) -> list[bytes]:
+    return [shown(planned, row) for _, row in _rows(index, base, planned, batch)]
 
 
 def _rows(
-    index: Index, planned: Plan, batch: Sequence[Candidate], wanted: frozenset[str] | None = None
+    index: Index, base: str, planned: Plan, batch: Sequence[Candidate], wanted: frozenset[str] | None = None
 ) -> Iterator[tuple[Candidate, Row]]:
     """The candidates whose files are still known, with all that their rows may tell, or what is wanted."""
     studies = index.studies({one.study for one in batch}) if planned.needs_study else {}
     for candidate, texts in zip(batch, index.texts(one.id for one in batch), strict=True):
         if texts is not None:
-            yield candidate, row(planned, texts, candidate, studies.get(candidate.study), wanted)
+            yield candidate, row(base, planned, texts, candidate, studies.get(candidate.study), wanted)
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
@@ -138,7 +88,7 @@ def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
 
 async def _results(holdings: Holdings, planned: Plan, page: Sequence[Candidate]) -> Batches:
     for batch in _batches(page):
-        yield await holdings.ask(_shown, planned, batch)
+        yield await holdings.ask(_shown, holdings.base, planned, batch)
 
 
 def _warning(base: str, remaining: int) -> Fields:

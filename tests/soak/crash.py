@@ -89,7 +89,7 @@ class _Run:
         self._cache = (disk.path if disk else folder) / "cache"
         # Two thirds of what there is: eviction is at work when the end comes.
         settings = {"path": str(self._cache), "size": f"{origin.bytes * 2 // 3} B", "min_free": "0 B"}
-        upstream = {"url": origin.orthanc.dicomweb_url, "profile": "orthanc", "concurrency": 8}
+        upstream = {**origin.upstream, "concurrency": 8}
         self._router = Router(folder / "router", {"a": upstream}, {"cache": settings})
         self._base = ""
         self._outcome = Outcome(seed)

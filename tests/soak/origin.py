@@ -44,6 +44,11 @@ class Origin:
         self._units: dict[UnitKey, str] = {}
         self.truth = {target: self._learned(target) for target in targets(samples)}
 
+    @property
+    def upstream(self) -> dict[str, str]:
+        """Its section in a router's configuration. Metadata are its own, as they are compared with that."""
+        return {"url": self.orthanc.dicomweb_url, "profile": "orthanc", "derive_metadata": "no"}
+
     def digest(self, key: UnitKey) -> str:
         """The digest of what a unit should be, by the archive's own answer to its name."""
         if key not in self._units:

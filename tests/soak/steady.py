@@ -50,8 +50,7 @@ def run(folder: Path, seconds: float, seed: int, *, warm: float = _WARM) -> Stea
     with ExitStack() as stack:
         origin = stack.enter_context(an_origin(folder / "origin"))
         settings = {"path": "cache", "size": f"{origin.bytes * 2 // 3} B", "min_free": "0 B"}
-        upstream = {"url": origin.orthanc.dicomweb_url, "profile": "orthanc"}
-        router = stack.enter_context(Router(folder / "router", {"a": upstream}, {"cache": settings}))
+        router = stack.enter_context(Router(folder / "router", {"a": origin.upstream}, {"cache": settings}))
         with (
             Load(origin, lambda: router.dicomweb, seed) as load,
             Leavers(origin, router.url, seed) as leavers,

@@ -1,5 +1,5 @@
-"""The whole router is tried on the loop that it runs on. Where connections end, break or wait, on asyncio's own,
-too: what the two do on close and reset differs."""
+"""The whole router is tried on the loop that it runs on. Where connections end, break or wait, on asyncio's
+own, too: what the two do on close and reset differs."""
 
 import asyncio
 from collections.abc import Callable, Mapping

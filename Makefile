@@ -30,7 +30,7 @@ demo: setup
 	$(BIN)/edgerouter demo
 
 test: setup packages lint
-	$(BIN)/python -m pytest
+	tests/run.sh $(BIN)/python
 
 # Endurance, by hand: N rounds, SEED repeats a run. Power cuts need root and loop mounts.
 N ?=

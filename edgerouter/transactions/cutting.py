@@ -70,7 +70,14 @@ class Cutter:
         if not self._alone and offset + length > part.here + SOON:
             return []
         return [
-            _Range(part, _fields(self._key(table, number), self._base, length), offset, length, head)
+            _Range(
+                part,
+                _fields(self._key(table, number), self._base, length),
+                offset,
+                length,
+                head,
+                through=self._alone,
+            )
             for number, (offset, length) in zip(self._numbers, pieces, strict=True)
         ]
 
@@ -96,13 +103,17 @@ class Cutter:
 @dataclass(frozen=True, slots=True)
 class _Range:
     """A range of a part that is still arriving, of which `head` was read already: what passes through the
-    router without being kept can be read but once."""
+    router without being kept can be read but once.
+
+    `through`: what is behind the range is waited for, a few bytes and the end mark. An instance that was
+    fetched for the sake of its frame is whole then, and is not given up when its only reader goes."""
 
     part: FollowedPart
     fields: Fields
     offset: int
     length: int
     head: bytes
+    through: bool
 
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         begin = self.offset + start
@@ -112,6 +123,9 @@ class _Range:
         begin = max(begin, len(self.head))
         async for piece in self.part.read(begin, max(begin, end)):
             yield piece
+        if self.through:
+            async for _ in self.part.read(max(begin, end)):
+                pass
 
 
 async def _head_of(part: FollowedPart) -> tuple[bytes, Header | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.edge import DICOM, JSON, OCTETS, Edge, Reply
+from tests.scenarios.edge import DICOM, JSON, OCTETS, Edge, Reply, multipart
 from tests.scenarios.pacs import AS_STORED, DERIVED, HIT, MISS, UNCOMPRESSED, Pacs, keeping
 from tests.scenarios.shapes import SHAPES
 from tests.scenarios.test_cache_flight import clients, crowd, until
@@ -48,6 +48,29 @@ async def test_after_its_frames_a_series_costs_no_pixel_more(tmp_path: Path) -> 
         assert [part.body for part in series.parts] == pacs.files
         assert (await edge.ask(f"{pacs.series}/metadata", JSON)).get("cache-status") == HIT
         assert pacs.asked[5:] == []
+
+
+async def test_an_instance_is_kept_whose_end_comes_after_its_frame(tmp_path: Path) -> None:
+    """The only reader has all that he asked for; the instance is not given up before its end mark."""
+    pacs = Pacs(slices=1, frames=1, size=200_000, shape="native", sized=False)
+    gate = pacs.hold(pacs.instance(1), at=pacs_end(pacs))
+    async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge:
+        async with asyncio.TaskGroup() as group:
+            frame = group.create_task(edge.ask(frame_of(pacs, 1), STORED))
+            await gate.reached.wait()
+            for _ in range(100):  # whoever wants to be done by now is done
+                await asyncio.sleep(0.001)
+            gate.open.set()
+        await edge.kept()
+        assert body_of(frame.result()) == pacs.frame(1, 1)
+        assert (await edge.ask(pacs.instance(1), DICOM)).get("cache-status") == HIT
+        assert pacs.asked == [pacs.instance(1)]
+
+
+def pacs_end(pacs: Pacs) -> int:
+    """How many bytes of the answer there are up to the delimiter behind its file."""
+    label = [("Content-Type", "application/dicom")]
+    return len(multipart((label, pacs.files[0]), closing=False))
 
 
 async def test_a_frame_leaves_while_its_instance_is_still_arriving(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test, in two halves at once: what waits for real archives and for endurance, and the rest. What the
 # first half has to say comes behind the second's.
-set -u
+set -um  # a job of its own hears Ctrl-C as it should, and so do the programs its tests start
 python=${1:?the python to run the tests with}
 real=(tests/archives tests/soak tests/demo tests/support)
 account=$(mktemp)

@@ -48,6 +48,7 @@ def test_a_second_retrieve_asks_no_archive_nor_after_a_restart(cold: Edge, what:
     path, accept = RETRIEVES[what]
     with asking(cold) as door:
         first = door.ask(path, accept)
+    cold.relays["a"].quiet()
     mark = cold.relays["a"].mark()
     with asking(cold) as door:
         second = door.ask(path, accept)

@@ -1,6 +1,5 @@
 """The long load in short: a few seconds, in which nothing may be wrong or pile up."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,4 @@ def test_a_mixed_load_is_answered_right_and_leaves_nothing_open(tmp_path: Path) 
     print(steady)
     assert steady.complaints == []
     assert steady.left > 0
-    # Beside other load one answer in about 1,100 was seen cut, visibly; by hand none may be.
-    strict = "EDGEROUTER_FULL" in os.environ
-    assert set(steady.requests) <= ({"right"} if strict else {"right", "cut"})
-    assert steady.requests["right"] > 100 * steady.requests.get("cut", 0)
+    assert set(steady.requests) == {"right"}

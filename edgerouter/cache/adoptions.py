@@ -72,9 +72,10 @@ class Adoptions:
             self._bell.ring()
 
     async def _adopt(self, part: Part, key: UnitKey, notes: Notes) -> bool:
+        self.hold(key)
+        await self._means.readers.cleared((key.upstream, key.study))  # or this would be taken out with it
         if not self._means.purges.untouched(key.study, key.upstream, self._since):
             return False  # asked for before the purge: it does not come back
-        self.hold(key)
         frames = notes.frame_table
         if key.kind is UnitKind.INSTANCE and not frames:
             frames = await self._means.frames(part.disk.path)

@@ -85,7 +85,9 @@ class Purger:
         Open units are read to their end. Raises one of FAILURES.
         """
         self._mark(study, upstream)
-        removed = await self._removal.remove(await self._studies(upstream, study))
+        studies = await self._studies(upstream, study)
+        with self._readers.clearing(*((one.upstream, one.study) for one in studies)):
+            removed = await self._removal.remove(studies)
         await self._catalog.forget_locations(study, upstream)
         return removed
 

@@ -10,6 +10,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from edgerouter.cache.moments import Moments
+
 # (upstream, StudyInstanceUID)
 StudyName = tuple[str, str]
 MOMENT = 2.0  # seconds from finding a unit to reading it, with plenty to spare
@@ -22,7 +24,9 @@ class Readers:
         self._counts: Counter[StudyName] = Counter()
         self._found: OrderedDict[StudyName, float] = OrderedDict()
         self._awaited: dict[StudyName, asyncio.Event] = {}
-        self._leaving: set[StudyName] = set()
+        self._leaving: Counter[StudyName] = Counter()
+        self._cleared = asyncio.Event()
+        self._taken_out = Moments()
         self._clock = clock
 
     def come(self, study: StudyName) -> None:
@@ -57,11 +61,34 @@ class Readers:
         try:
             yield
         finally:
-            self._leaving.difference_update(studies)
+            self._leaving -= Counter(studies)
+            for upstream, study in studies:
+                self._taken_out.mark(study, upstream)
+            self._cleared.set()
+            self._cleared.clear()
 
     def is_leaving(self, study: StudyName) -> bool:
         """Whether the study is being taken out."""
         return study in self._leaving
+
+    async def cleared(self, study: StudyName) -> None:
+        """Wait until the study is not being taken out: what comes to it then stays."""
+        while study in self._leaving:
+            await self._cleared.wait()
+
+    def now(self) -> int:
+        """To be taken before the catalog is asked, and handed to `expect` with what it said."""
+        return self._taken_out.now()
+
+    def expect(self, study: StudyName, since: int) -> bool:
+        """Something of the study was found in the catalog, and is about to be read: keep it for a moment.
+
+        False when the study is being taken out, or was since that moment: what was found may be gone."""
+        upstream, uid = study
+        if study in self._leaving or not self._taken_out.untouched(uid, upstream, since):
+            return False
+        self.find(study)
+        return True
 
     async def gone(self, study: StudyName) -> None:
         """Wait until nobody reads the study."""

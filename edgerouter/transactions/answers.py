@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 
-from edgerouter.cache.catalog import Catalog
+from edgerouter.cache.cache import Cache
 from edgerouter.cache.fill import Head
 from edgerouter.cache.follower import Follower
 from edgerouter.dicomweb.links import LinkMap
@@ -137,7 +137,7 @@ def described(
     inbound: Inbound,
     found: Described,
     links: LinkMap,
-    catalog: Catalog,
+    cache: Cache,
     now: float,
     form: Form,
     label: Label = FRESH,
@@ -159,7 +159,7 @@ def described(
     if status is not None:
         return Reply(status, fields, length=0)
     fields = fields.set("content-type", form.content_type)
-    return _coded(inbound, 200, fields, form.of_rows(rows_of(found, catalog), links), AsyncExitStack())
+    return _coded(inbound, 200, fields, form.of_rows(rows_of(found, cache), links), AsyncExitStack())
 
 
 def _coded(

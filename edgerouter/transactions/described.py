@@ -13,7 +13,6 @@ from urllib.parse import urljoin
 import msgspec
 
 from edgerouter.cache.cache import Cache
-from edgerouter.cache.catalog import Catalog
 from edgerouter.cache.fill import Fill
 from edgerouter.cache.listings import Member, Row
 from edgerouter.dicomweb.json_links import BulkDataLinks
@@ -58,7 +57,7 @@ class MetadataJob:
         if described is None:
             return False
         await fill.begin(200, Fields())
-        await _write(fill, array(rows_of(described, self._larder.cache.catalog)))
+        await _write(fill, array(rows_of(described, self._larder.cache)))
         return True
 
 
@@ -181,16 +180,18 @@ def member_of(row: bytes, asked: Resource) -> Member | None:
     return series, instance
 
 
-async def rows_of(described: Described, catalog: Catalog) -> AsyncGenerator[list[bytes], None]:
-    """The rows, a few in memory at a time. Raises Cut when one went away since the look-up."""
+async def rows_of(described: Described, cache: Cache) -> AsyncGenerator[list[bytes], None]:
+    """The rows, a few in memory at a time; their study stays meanwhile. Raises Cut when one changed since the
+    look-up."""
     if described.rows is not None:
         yield [row.data for row in described.rows]
         return
     times = iter(described.times)
-    async for row in catalog.metadata(described.upstream, described.study, described.members):
-        if row is None or row.fetched_at != next(times):
-            raise Cut("The metadata changed while it was sent; ask again.")
-        yield [row.data]
+    with cache.readers.reading(described.upstream, described.study):
+        async for row in cache.catalog.metadata(described.upstream, described.study, described.members):
+            if row is None or row.fetched_at != next(times):
+                raise Cut("The metadata changed while it was sent; ask again.")
+            yield [row.data]
 
 
 async def array(batches: AsyncIterator[list[bytes]]) -> Bytes:

@@ -98,7 +98,7 @@ class LookUp:
 
         `names` are those of the units within their instance. A study or series is known by a complete,
         fresh listing only."""
-        study, kind = resource.study or "", resource.kind
+        study, kind, since = resource.study or "", resource.kind, self.cache.readers.now()
         if kind is Kind.DICOM and resource.level is not Level.INSTANCE:
             return await self._members(upstream, resource, wanted)
         place = (study, resource.series or "", resource.instance or "")
@@ -108,13 +108,13 @@ class LookUp:
         found = uniform(wanted, [each[name] for name in names])
         if kind is Kind.DICOM and found == [None]:
             found = [await self._viewed(wanted, each[names[0]])]
-        return await self._judged(Found(upstream), found, study, lifetime_of(kind))
+        return await self._judged(Found(upstream), found, study, lifetime_of(kind), since)
 
     async def instances(
         self, upstream: str, study: str, members: Iterable[Member], wanted: Sequence[Wish]
     ) -> Found:
         """Of each of these members of a study the instance as wished."""
-        members = tuple(members)
+        members, since = tuple(members), self.cache.readers.now()
         series = {member[0] for member in members}
         only = series.pop() if len(series) == 1 else None
         held = await self.cache.catalog.held_members([upstream], study, only)
@@ -122,23 +122,24 @@ class LookUp:
         for place, member in enumerate(members):
             if found[place] is None and member in held:
                 found[place] = await self._viewed(wanted, held[member])
-        return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE)
+        return await self._judged(Found(upstream, members=members), found, study, Kept.INSTANCE, since)
 
     async def representations(self, upstream: str, resource: Resource, kept: Kept) -> tuple[Held, ...]:
         """Every representation of one instance that may be served as what ages so."""
         place = (resource.study or "", resource.series or "", resource.instance or "")
+        since = self.cache.readers.now()
         held = await self.cache.catalog.held([upstream], *place, UnitKind.INSTANCE)
-        found = await self._judged(Found(upstream), held, place[0], kept)
+        found = await self._judged(Found(upstream), held, place[0], kept, since)
         return tuple(unit for unit in found.units if unit)
 
     async def each_representation(
         self, upstream: str, resource: Resource, kept: Kept
     ) -> dict[Member, tuple[Held, ...]]:
         """The same of every instance held of a study or series."""
-        study = resource.study or ""
+        study, since = resource.study or "", self.cache.readers.now()
         held = await self.cache.catalog.held_members([upstream], study, resource.series)
         units = [unit for some in held.values() for unit in some]
-        judged = await self._judged(Found(upstream), units, study, kept)
+        judged = await self._judged(Found(upstream), units, study, kept, since)
         good = {unit.key for unit in judged.units if unit}
         return {member: tuple(one for one in some if one.key in good) for member, some in held.items()}
 
@@ -171,13 +172,18 @@ class LookUp:
             more = (one for one in frames[int(name)] if (one.key.media, one.key.syntax) not in own)
             each[name] = (*held, *more)
 
-    async def _judged(self, base: Found, found: Sequence[Held | None], study: str, kept: Kept) -> Found:
-        """Tell the fresh from the aged."""
+    async def _judged(
+        self, base: Found, found: Sequence[Held | None], study: str, kept: Kept, since: int
+    ) -> Found:
+        """Tell the fresh from the aged; nothing is held of a study that was taken out since the moment of
+        the look-up, and what is found stays long enough to be opened."""
         times = [self.time_of(unit, kept) if unit else 0.0 for unit in found]
         oldest = min((at for at, unit in zip(times, found, strict=True) if unit), default=0.0)
         is_good = await self.judge(kept, oldest, base.upstream, study)
         good = [is_good(at) for at in times]
         pairs = list(zip(found, good, strict=True))
+        if any(found) and not self.cache.readers.expect((base.upstream, study), since):
+            return Found(base.upstream, (None,) * len(found), (None,) * len(found), base.members)
         units = tuple(unit if fresh else None for unit, fresh in pairs)
         aged = tuple(None if fresh else unit for unit, fresh in pairs)
         return Found(base.upstream, units, aged, base.members, any(found))
@@ -235,7 +241,7 @@ class LookUp:
         """The rows of these members, of whatever age; None when one is missing.
 
         One pass over all rows, a few in memory at a time unless they are small together."""
-        members = tuple(members)
+        members, since = tuple(members), self.cache.readers.now()
         rows: list[Row] = []
         times: list[float] = []
         size, digest, derived = 0, sha256(upstream.encode()), False
@@ -251,6 +257,8 @@ class LookUp:
                 rows.append(row)
             else:
                 rows.clear()
+        if not self.cache.readers.expect((upstream, study), since):
+            return None
         in_hand = tuple(rows) if size <= IN_HAND else None
         return Described(upstream, study, members, in_hand, tuple(times), digest.digest(), derived)
 

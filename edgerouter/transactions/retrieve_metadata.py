@@ -43,7 +43,7 @@ class MetadataRetrieval:
         bases = archive.bases
         links = LinkMap(upstream, bases, request.inbound.public, request.provisions.box, bases[0])
         now, form = look_up.clock(), self._form(upstream)
-        reply = answers.described(request.inbound, described, links, request.cache.catalog, now, form, label)
+        reply = answers.described(request.inbound, described, links, request.cache, now, form, label)
         try:
             return await self._said(reply)
         except Unsayable:

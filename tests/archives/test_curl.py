@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import Archives, Edge
-from tests.support.curl import CurlFailed, address, asked, content, curl
+from tests.support.curl import CurlFailed, address, asked, content, curl, until_held
 from tests.support.doors import (
     DICOM,
     DICOM_AS_STORED,
@@ -254,7 +254,7 @@ def test_who_holds_what_is_current_is_told_so(keeping_a: Edge, archives: Archive
     with Door(keeping_a.dicomweb, f"{keeping_a.dicomweb}/wado") as door:
         for path, accept in (("{instance}/frames/1", OCTETS), ("{instance}/metadata", DICOM_JSON)):
             url = address(door, archives, JPEG, path)
-            asked(door, archives, JPEG, path, (f"accept: {accept}",))
+            until_held(door, archives, JPEG, path, (f"accept: {accept}",))
             tag = tmp_path / accept.replace("/", "-")
             held = curl(url, "-H", f"accept: {accept}", "--etag-save", str(tag))
             assert (held.status, held.get("etag")) == (200, tag.read_text().strip())
@@ -264,6 +264,7 @@ def test_who_holds_what_is_current_is_told_so(keeping_a: Edge, archives: Archive
 def test_a_range_of_what_is_held_is_that_range(keeping_a: Edge, archives: Archives) -> None:
     with Door(keeping_a.dicomweb, f"{keeping_a.dicomweb}/wado") as door:
         wish = ("-H", f"accept: {OCTET_STREAM}")
+        until_held(door, archives, OVERLAY, "{instance}/bulk/7fe00010", (f"accept: {OCTET_STREAM}",))
         url = address(door, archives, OVERLAY, "{instance}/bulk/7fe00010")
         whole = curl(url, *wish).body
         part = curl(url, *wish, "-r", "1000-1999")

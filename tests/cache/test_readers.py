@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from edgerouter.cache.readers import MOMENT, Readers
-from tests.cache.support import MIB, got, instance, noise, opened, put, unit_files, until
+from tests.cache.support import MIB, got, instance, noise, opened, put, serving, unit_files, until
 
 STUDY = ("a", "1.1")
 
@@ -55,6 +55,37 @@ async def test_what_is_being_taken_out_is_a_miss(tmp_path: Path) -> None:
         with cache.readers.clearing(STUDY):
             assert await got(cache, instance(study="1.1")) is None
         assert await got(cache, instance(study="1.1")) == noise(1000)
+
+
+async def test_what_comes_while_its_study_is_being_taken_out_comes_after_that(tmp_path: Path) -> None:
+    async with opened(tmp_path) as cache:
+        await put(cache, instance(1, study="1.1"), noise(1000, 1))
+        fetch = serving([(instance(2, study="1.1"), noise(1000, 2))])
+        async with cache.fills.join("k", fetch) as follower:
+            with cache.readers.clearing(STUDY):
+                with cache.readers.clearing(STUDY):
+                    part = await anext(follower.parts())
+                    await until(lambda: part._part.whole and cache.readers.busy == {STUDY})
+                for _ in range(100):
+                    await asyncio.sleep(0.001)
+                assert part.key is None
+                (study,) = await cache.catalog.by_use(1, None)
+                await cache._removal.remove([study])
+            assert (await part.unit()) is not None
+            assert b"".join([chunk async for chunk in part.read()]) == noise(1000, 2)
+        assert await got(cache, instance(1, study="1.1")) is None
+
+
+def test_nobody_expects_to_read_what_is_being_taken_out_or_was_since_he_looked() -> None:
+    readers = Readers()
+    before = readers.now()
+    with readers.clearing(STUDY):
+        assert not readers.expect(STUDY, readers.now())
+    assert not readers.expect(STUDY, before)
+    assert readers.needed == frozenset()
+    assert readers.expect(("a", "1.2"), before)
+    assert readers.expect(STUDY, readers.now())
+    assert readers.needed == {STUDY, ("a", "1.2")}
 
 
 async def test_a_reader_who_comes_while_eviction_looks_for_victims_keeps_his_study(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from tests.support.archives import Archives
@@ -49,6 +50,16 @@ def asked(door: Door, archives: Archives, name: str, path: str, options: tuple[s
     """The answer to curl with these options; one that is a field, `accept: …`, is put as such."""
     given = [word for it in options for word in (["-H", it] if it.startswith("accept: ") else [it])]
     return curl(address(door, archives, name, path), *given)
+
+
+def until_held(door: Door, archives: Archives, name: str, path: str, options: tuple[str, ...]) -> None:
+    """Ask until the answer is a hit: what came is a unit some moments after its last byte has left."""
+    for _ in range(200):
+        reply = asked(door, archives, name, path, options)
+        if "edgerouter; hit" in (reply.get("cache-status") or ""):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} is not kept")
 
 
 def content(door: Door, reply: Reply) -> object:

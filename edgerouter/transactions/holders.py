@@ -52,6 +52,7 @@ class Holders:
         self._archives = archives
         self._locations = locations
         self._asking: Shared[Survey] = Shared()
+        self._probing: Shared[int] = Shared()
 
     async def of(
         self,
@@ -142,7 +143,8 @@ class Holders:
 
     async def _ask(self, subject: Subject, name: str, survey: Survey) -> None:
         try:
-            instances = await probe(self._archives[name], subject)
+            # Surveys of different upstreams at the same time are one question to each.
+            instances = await self._probing((subject, name), partial(probe, self._archives[name], subject))
         except NotFound:
             survey.lacks.add(name)
             self._locations.learn_lack(subject.study, subject.series, [name])

@@ -250,3 +250,18 @@ async def test_many_who_look_for_the_same_ask_once() -> None:
 
     assert [task.result() for task in tasks] == ["a"] * 10
     assert asked.searches() == [1, 1]
+
+
+async def test_who_learns_meanwhile_that_one_lacks_it_does_not_ask_the_others_again() -> None:
+    asked = Asked(archives(of("a"), of("b", "1.1")))
+    slow = waiting(asked.archives["b"])
+    async with asyncio.TaskGroup() as group:
+        all_of = group.create_task(asked.holders.survey(STUDY, ["a", "b"], known=False))
+        await slow.reached.wait()
+        rest = group.create_task(asked.holders.survey(STUDY, ["b"], known=False))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        slow.gate.set()
+
+    assert (all_of.result().holds, rest.result().holds) == ({"b": 1}, {"b": 1})
+    assert asked.searches() == [1, 1]

@@ -116,6 +116,8 @@ class Merger:
         return parts
 
     def _differ(self, one: Row, other: Row) -> bool:
+        if one.patient_id == other.patient_id and one.issuer == other.issuer:
+            return False
         return self.persons.differ(
             Patient(one.issuer, one.patient_id), Patient(other.issuer, other.patient_id)
         )

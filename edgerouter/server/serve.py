@@ -1,5 +1,6 @@
 """Runs the application: uvicorn on uvloop where it is installed, with the guarded protocol and no extras."""
 
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -112,6 +113,9 @@ class _Server(uvicorn.Server):
         if self.started and sockets:
             if self._second:
                 await self._second.begin()
+            # What is loaded by now stays: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
             self._ready(url_of(sockets[0]))
 
     async def on_tick(self, counter: int) -> bool:

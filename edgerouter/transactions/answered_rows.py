@@ -25,19 +25,21 @@ async def answered_rows(answer: Answer, upstream: str, limit: int) -> list[msgsp
 
     Raises errors.Cut for an answer that is cut, malformed or too long, ProtocolError for a coding that
     was not asked for."""
-    body = bytearray()
+    parts: list[bytes] = []
+    size = 0
     async with aclosing(decoded(answer, upstream)) as chunks:
         async for chunk in chunks:
-            body += chunk
-            if len(body) > min(AT_ONCE, limit):
+            parts.append(chunk)
+            size += len(chunk)
+            if size > min(AT_ONCE, limit):
                 splitter = ArraySplitter(total_limit=limit)
-                return await _by_and_by(splitter, bytes(body), chunks, upstream)
-    if not body:
+                return await _by_and_by(splitter, b"".join(parts), chunks, upstream)
+    if not size:
         if answer.framing is Framing.CLOSE:
             raise Cut("The archive's answer ended before it began.", upstream=upstream)
         return []
-    whole = bytes(body)
-    del body
+    whole = b"".join(parts)
+    del parts
     with faults_of(upstream):
         found = elements(whole)
         for start in range(0, len(found), _BATCH):
@@ -49,7 +51,8 @@ async def answered_rows(answer: Answer, upstream: str, limit: int) -> list[msgsp
 def elements(body: bytes) -> list[msgspec.Raw]:
     """The elements of a JSON array, not checked yet; raises JsonError unless it is one, in UTF-8."""
     try:
-        body.decode()
+        if not body.isascii():
+            body.decode()
         return _array.decode(body)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise JsonError("The JSON is not an array.") from error

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from edgerouter.dicomweb.rows import Row
+
 CAPACITY = 100_000  # studies and series; half of each took 52 MB when measured
 FRESH = 900.0  # seconds; a study moved elsewhere is found again after that
 
@@ -47,6 +49,32 @@ class Locations:
         place.instances = instances if instances >= 0 else place.instances
         self._learned(study)
 
+    def learn_rows(self, rows: Sequence[Row]) -> None:
+        """`learn_row` for each; most searches are for studies, and have very many."""
+        studies, now = self._studies, self._clock()
+        for row in rows:
+            if len(row.key) > 1:
+                self.learn_row(row.key, row.source, row.instances)
+                continue
+            study = row.key[0]
+            known = studies.get(study)
+            if known is None:
+                known = studies[study] = {}
+            else:
+                studies.move_to_end(study)
+            places = known.get("")
+            if places is None:
+                places = known[""] = {}
+                self._size += 1
+            place = places.get(row.source)
+            if place is None or place.lacks:
+                places[row.source] = Place(now, row.instances)
+            else:
+                place.seen = now
+                if row.instances >= 0:
+                    place.instances = row.instances
+        self._bound()
+
     def learn_lack(self, study: str, series: str, upstreams: Iterable[str]) -> None:
         """These said that they have nothing of this study (series ""), or of this series of it."""
         known = self._studies.setdefault(study, {})
@@ -58,6 +86,9 @@ class Locations:
 
     def _learned(self, study: str) -> None:
         self._studies.move_to_end(study)
+        self._bound()
+
+    def _bound(self) -> None:
         while self._size > self._capacity:
             _, dropped = self._studies.popitem(last=False)
             self._size -= len(dropped)

@@ -177,10 +177,15 @@ class Taking:
         matches: list[Match] = []
         for start in range(0, len(groups), _BATCH):
             for group in groups[start : start + _BATCH]:
-                matches += merger.match(group)
-                for row in group:
-                    self._locations.learn_row(row.key, row.source, row.instances)
+                if len(group) == 1:
+                    matches.append(group[0])
+                else:
+                    matches += merger.match(group)
             await asyncio.sleep(0)
+        for source in sources:
+            for start in range(0, len(source.rows), _BATCH):
+                self._locations.learn_rows(source.rows[start : start + _BATCH])
+                await asyncio.sleep(0)
         matches.sort(key=lambda match: match.order)
         _tell_conflicts(matches, merger.level)
         return matches

@@ -1,6 +1,13 @@
 """What is remembered of where things are: bounded, forgetful, and never more than was said."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgerouter.dicomweb.rows import Row
 from edgerouter.transactions.locations import FRESH, Locations
+
+KEYS = st.sampled_from([("1",), ("2",), ("3",), ("1", "1.1"), ("2", "2.1", "7")])
+ROWS = st.lists(st.builds(Row, KEYS, st.just(b""), st.sampled_from("ab"), st.just(""), st.integers(-1, 3)))
 
 
 class Clock:
@@ -41,6 +48,32 @@ def test_a_series_tells_of_its_study_and_not_the_other_way_round() -> None:
     assert locations.holders("1.5", "3.4", ["b"]) == []
     assert locations.holders("1.6", "3.6", ["a"]) == ["a"]
     assert locations.holders("1.2", "3.5", ["a"]) == []
+
+
+@given(before=ROWS, rows=ROWS)
+def test_many_rows_say_what_each_of_them_says(before: list[Row], rows: list[Row]) -> None:
+    one_by_one, together = (Locations(clock=Clock()) for _ in range(2))
+    for locations in (one_by_one, together):
+        for row in before:
+            if row.instances == 0:
+                locations.learn_lack(row.key[0], "", [row.source])
+            else:
+                locations.learn_row(row.key, row.source, row.instances)
+    for row in rows:
+        one_by_one.learn_row(row.key, row.source, row.instances)
+    together.learn_rows(rows)
+
+    assert together._studies == one_by_one._studies
+    assert list(together._studies) == list(one_by_one._studies)  # the last one will be forgotten last
+    assert len(together) == len(one_by_one)
+
+
+@given(rows=ROWS)
+def test_many_rows_at_once_are_not_more_than_it_holds(rows: list[Row]) -> None:
+    locations = Locations(2)
+    locations.learn_rows(rows)
+
+    assert len(locations) <= 2
 
 
 def test_what_was_said_long_ago_is_not_known_any_more() -> None:

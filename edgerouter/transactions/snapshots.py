@@ -27,7 +27,7 @@ YOUNG = 2.0  # seconds a first page is answered from a complete one
 _ROW = 400  # bytes that a row costs in memory beside its own
 _EMPTY = 512  # and a snapshot without rows, or one more client of it
 _FILES = 64  # snapshots on disk at a time
-_PAUSE = 0.02  # seconds before one is written: the answer that it was taken for leaves first
+_PAUSE = 0.02  # seconds before one is written, unless there are far too many bytes: its answer leaves first
 
 
 @dataclass(slots=True, eq=False)
@@ -159,18 +159,19 @@ class Snapshots:
         if self._job is None and self.bytes > self._capacity:
             self._spilling = in_memory[0]
             loop = asyncio.get_running_loop()
-            self._job = loop.run_in_executor(None, self._write, self._spilling, self._folder)
+            pause = _PAUSE if 4 * self.bytes < 5 * self._capacity else 0.0
+            self._job = loop.run_in_executor(None, self._write, self._spilling, self._folder, pause)
             self._job.add_done_callback(self._written)
         for snapshot in in_memory:
             if self.bytes > 2 * self._capacity and snapshot is not self._spilling:
                 self.drop(snapshot)
         self._tell()
 
-    def _write(self, snapshot: Snapshot, folder: Path | None) -> Spilled:
+    def _write(self, snapshot: Snapshot, folder: Path | None, pause: float) -> Spilled:
         assert not isinstance(snapshot.matches, Spilled)
         if self._kept.get(snapshot, 0) > self._on_disk:
             raise OSError("it is larger than all that may be there")
-        time.sleep(_PAUSE)
+        time.sleep(pause)
         return spill(snapshot.matches, folder)
 
     def _written(self, job: "asyncio.Future[Spilled]") -> None:

@@ -176,16 +176,14 @@ class Taking:
         groups = grouped(row for source in sources for row in source.rows)
         matches: list[Match] = []
         for start in range(0, len(groups), _BATCH):
-            for group in groups[start : start + _BATCH]:
+            some = groups[start : start + _BATCH]
+            for group in some:
                 if len(group) == 1:
                     matches.append(group[0])
                 else:
                     matches += merger.match(group)
+            self._locations.learn_rows([row for group in some for row in group])
             await asyncio.sleep(0)
-        for source in sources:
-            for start in range(0, len(source.rows), _BATCH):
-                self._locations.learn_rows(source.rows[start : start + _BATCH])
-                await asyncio.sleep(0)
         matches.sort(key=lambda match: match.order)
         _tell_conflicts(matches, merger.level)
         return matches

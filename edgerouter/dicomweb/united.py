@@ -69,14 +69,23 @@ def unite(tags: Tags, held: Held, counts: Counts) -> None:
     copies = [each for _, each in held]
     tags.pop(_CHARACTER_SET, None)  # of one source, and JSON is UTF-8 anyway
     for tag, usual in _UNIONS.items():
+        if _alike(copies, tag):
+            continue
         found = dict.fromkeys(value for each in copies for value in _said(each, tag))
         if found:
             tags[tag] = made(vr(tags.get(tag), usual), found)
     for tag in _COUNTS:
-        _count(tags, copies, tag, counts)
+        if counts == "sum" or not _alike(copies, tag):
+            _count(tags, copies, tag, counts)
     if lists := [each for copy in copies if (each := _said(copy, _SYNTAXES))]:
         tags[_SYNTAXES] = made("UI", [one for one in lists[0] if all(one in each for each in lists)])
     _availability(tags, held)
+
+
+def _alike(copies: Sequence[Tags], tag: str) -> bool:
+    """Whether all of them say the same in the same bytes, or nothing: copies mostly do."""
+    first = copies[0].get(tag)
+    return all(each.get(tag) == first for each in copies)
 
 
 def _availability(tags: Tags, held: Held) -> None:
@@ -107,7 +116,8 @@ def same_patient(held: Held, differ: Differ) -> list[tuple[Row, Tags]]:
 
 
 def _contradict(one: Tags, other: Tags) -> bool:
-    pairs = ((text(one.get(tag)), text(other.get(tag))) for tag in (_BIRTH_DATE, _SEX))
+    said = ((one.get(tag), other.get(tag)) for tag in (_BIRTH_DATE, _SEX))
+    pairs = ((text(mine), text(its)) for mine, its in said if mine != its)
     return any(left and right and left != right for left, right in pairs)
 
 
@@ -127,8 +137,10 @@ def fill(tags: Tags, held: Held, differ: Differ) -> None:
     if known and not any(tag.startswith("0010") and values(one) for tag, one in tags.items()):
         _replace(tags, known, [tag for tag in {**tags, **known} if tag.startswith("0010")])
     for tag in _FILLED:
+        if usable(tags, tag):
+            continue
         full = next((each for _, each in others if usable(each, tag)), None)
-        if full and not usable(tags, tag):
+        if full:
             tags[tag] = full[tag]
 
 

@@ -6,7 +6,7 @@ from edgerouter.cache.listings import Member
 from edgerouter.dicomweb.domains import alike
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Kind, Level, Resource, Transaction
-from edgerouter.errors import Received
+from edgerouter.errors import Cut, ProtocolError, Received
 from edgerouter.transactions.federation import Federation
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.upstreams import Upstream
@@ -24,7 +24,7 @@ async def listed(federation: Federation, inbound: Inbound, archive: Upstream) ->
     collection = Resource(Kind.COLLECTION, Level.INSTANCE, asked.study, asked.series)
     search = replace(inbound, method="GET", transaction=Transaction.SEARCH, resource=collection, query="")
     [source] = await federation.ask(search, alike(SearchQuery(), [archive.name]), DEADLINE)
-    if isinstance(source.error, Received):
+    if isinstance(source.error, Received | ProtocolError | Cut):
         return ()  # not in this form: what is asked for will tell
     if source.error is not None:
         raise source.error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.edge import DICOM, JSON, Edge
+from tests.scenarios.edge import DICOM, IMPATIENT, JSON, Edge
 from tests.scenarios.pacs import (
     AS_STORED,
     DERIVED,
@@ -23,7 +23,7 @@ from tests.scenarios.pacs import (
 )
 from tests.scenarios.test_cache_flight import clients
 from tests.support.scripted import Reply as Scripted
-from tests.support.scripted import Reset, Seen, Step
+from tests.support.scripted import Reset, Seen, Send, Stall, Step
 
 OTHER = "1.2.4"  # another series of the study
 
@@ -211,22 +211,39 @@ async def test_what_breaks_off_in_the_middle_is_a_cut_and_the_rest_is_kept(tmp_p
         assert set(pacs.asked[asked:]) <= {pacs.instance(7), pacs.instance(8)}
 
 
-async def test_who_cannot_tell_what_there_is_is_asked_for_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (Scripted(400),),
+        (Reset(),),
+        (Scripted(body=b"<html>Log in</html>", fields=[("Content-Type", "text/html")]),),
+        (Scripted(body=b'[{"0020000D":', fields=[("Content-Type", JSON)]),),
+        (
+            Send(b"HTTP/1.1 200 OK\r\nContent-Type: " + JSON.encode() + b"\r\nContent-Length: 9\r\n\r\n["),
+            Reset(),
+        ),
+    ],
+    ids=["refuses", "hangs up", "no JSON", "half a JSON", "breaks off"],
+)
+async def test_who_cannot_tell_what_there_is_is_asked_for_all(
+    steps: tuple[Step, ...], tmp_path: Path
+) -> None:
     pacs = Pacs(slices=4, frames=1, size=100_000)
-    pacs.say[f"{pacs.series}/instances"] = lambda seen: [Scripted(400)]
+    pacs.say[f"{pacs.series}/instances"] = lambda seen: steps
     async with keeping(pacs, folder=tmp_path) as edge:
         await held(edge, pacs, [1, 2, 3])
         reply = await edge.ask(pacs.series, DICOM)
         assert [part.body for part in reply.parts] == pacs.files
-        assert pacs.asked[3:] == [f"{pacs.series}/instances", pacs.series]
+        # Who hangs up is asked again.
+        assert list(dict.fromkeys(pacs.asked[3:])) == [f"{pacs.series}/instances", pacs.series]
 
 
-async def test_a_search_that_fails_is_an_error_and_nothing_half(tmp_path: Path) -> None:
+async def test_a_search_that_says_nothing_is_an_error_and_nothing_half(tmp_path: Path) -> None:
     pacs = Pacs(slices=4, frames=1, size=100_000)
-    pacs.say[f"{pacs.series}/instances"] = lambda seen: [Reset()]
-    async with keeping(pacs, folder=tmp_path) as edge:
+    pacs.say[f"{pacs.series}/instances"] = lambda seen: [Stall()]
+    async with keeping(pacs, folder=tmp_path, settings=IMPATIENT) as edge:
         await held(edge, pacs, [1, 2, 3])
-        assert (await edge.ask(pacs.series, DICOM)).status == 502
+        assert (await edge.ask(pacs.series, DICOM)).status == 504
         del pacs.say[f"{pacs.series}/instances"]
         await edge.kept()
         reply = await edge.ask(pacs.series, DICOM)

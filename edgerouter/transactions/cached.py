@@ -29,10 +29,11 @@ from edgerouter.transactions.held import LookUp, not_at
 from edgerouter.transactions.hits import FRESH, Label
 from edgerouter.transactions.inbound import Inbound
 from edgerouter.transactions.jobs import Larder
-from edgerouter.transactions.keeping import directives, is_kept
+from edgerouter.transactions.keeping import ALL_BULKDATA, directives, is_kept
 from edgerouter.transactions.provisions import Provisions
 from edgerouter.transactions.read_ahead import ReadAhead
 from edgerouter.transactions.retrieval import Request, Retrieval
+from edgerouter.transactions.retrieve_bulkdata import BulkdataRetrieval
 from edgerouter.transactions.retrieve_frames import FramesRetrieval
 from edgerouter.transactions.retrieve_instances import InstancesRetrieval
 from edgerouter.transactions.retrieve_metadata import MetadataRetrieval
@@ -163,6 +164,8 @@ class Cached:
                 return MetadataRetrieval(request, self.describing)
             case Kind.PIXELDATA:
                 return PixelsRetrieval(request, self.validation, self.values)
+            case Kind.BULKDATA if request.resource.tail == ALL_BULKDATA:
+                return BulkdataRetrieval(request, self.validation, self.values, self.describing)
             case Kind.BULKDATA if where := place_in(request.resource):
                 return ValueRetrieval(request, self.validation, self.values, where)
             case _:

@@ -9,7 +9,7 @@ from edgerouter.cache.freshness import Kept
 from edgerouter.cache.unit import Held, UnitKey, UnitKind
 from edgerouter.dicomweb import query
 from edgerouter.dicomweb.media import DICOM, JSON, XML, ZIP, Wish, satisfies
-from edgerouter.dicomweb.resource import Kind
+from edgerouter.dicomweb.resource import Kind, Level
 from edgerouter.dicomweb.syntaxes import EXPLICIT_VR_LE, default_syntax
 from edgerouter.dicomweb.wado_uri import NAMING, read_wado_uri
 from edgerouter.errors import BadRequest
@@ -28,7 +28,7 @@ _RENDITIONS = {
     Kind.VOLUME: Kept.VOLUME,
     Kind.BULKDATA: Kept.PIXELS,
 }
-_ALL_BULKDATA = "bulkdata"
+ALL_BULKDATA = "bulkdata"
 
 
 def is_kept(inbound: Inbound, wanted: Sequence[Wish]) -> bool:
@@ -39,6 +39,8 @@ def is_kept(inbound: Inbound, wanted: Sequence[Wish]) -> bool:
     kind = inbound.resource.kind
     if "no-store" in directives(inbound.fields):
         return False
+    if kind is Kind.BULKDATA and inbound.resource.tail == ALL_BULKDATA:
+        return inbound.resource.level is Level.INSTANCE and not query.clean(inbound.query, drop=("accept",))
     if kind in _RENDITIONS:
         return "accept-charset" not in inbound.fields and rendition(inbound) is not None
     if query.clean(inbound.query, drop=("accept",)):
@@ -63,7 +65,7 @@ def rendition(inbound: Inbound) -> str | None:
     """The name of a rendition: its path below its instance and its parameters, sorted by name, decoded and
     encoded in one way. None for what has no such name."""
     resource = inbound.resource
-    if resource.study is None or resource.tail == _ALL_BULKDATA:
+    if resource.study is None or resource.tail == ALL_BULKDATA:
         return None
     if resource.kind is Kind.WADO_URI:
         return _wado_uri(inbound.query)

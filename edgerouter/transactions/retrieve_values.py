@@ -57,40 +57,42 @@ class ValueRetrieval:
         found = await self._instances.found(upstream, look_up)
         request.forwarded[upstream] = found.forwarded
         held = await look_up.representations(upstream, self._whole.resource, Kept.INSTANCE)
-        units = await self._cut(held)
+        units = await cut(request, self._values, held, self._where)
         return await request.hit(units, label) if units else None
 
     async def fetched(self, archive: Upstream) -> Reply:
         request = self._request
-        units = await self._cut([unit_of(unit) for unit in await self._instances.brought(archive)])
+        held = [unit_of(unit) for unit in await self._instances.brought(archive)]
+        units = await cut(request, self._values, held, self._where)
         reply = await request.hit(units, request.brought(archive.name)) if units else None
         if reply is None:
             raise Unsuitable("The value is not in what is kept.", upstream=archive.name)
         return reply
 
-    async def _cut(self, held: Sequence[Held]) -> Sequence[Derived]:
-        """The value out of one of these representations of the instance, as it is wished; [] if there is
-        none. Compressed pixels are their frames, a part each."""
-        wanted, name = self._request.wanted, self._request.names[0]
-        for one in held:
-            if self._where in _PIXELS and transfer_syntax(one.key.syntax).encapsulated:
-                if units := await self._compressed(one):
-                    return units
-                continue
-            found = [await self._values.value(one, self._where, name)]
-            if self._where == DOCUMENT:
-                found.append(await self._values.document(one, name))
-            values = [value for value in found if value]
-            forms = {(value.key.media, value.key.syntax or None): value for value in values}
-            if pick := best(wanted, list(forms)):
-                return [forms[pick[1]]]
-        return []
 
-    async def _compressed(self, held: Held) -> Sequence[Derived]:
-        """Its frames, a part each, or the stream of a video; [] when that is not what is wished."""
-        wanted = self._request.wanted
-        chosen = await choose([held], wanted, self._request.larder.look_up.tables)
-        if chosen and (chosen[1].frames == 1 or all(wish.multipart for wish in wanted)):
-            return await frames_of(*chosen)
-        stream = None if chosen else await self._values.stream([held], wanted)
-        return [stream] if stream else []
+async def cut(request: Request, values: Values, held: Sequence[Held], where: str) -> Sequence[Derived]:
+    """The value at a place of one of these representations of an instance, as it is wished; [] if there is
+    none. Compressed pixels are their frames, a part each."""
+    wanted, name = request.wanted, f"{WORD}/{where}"
+    for one in held:
+        if where in _PIXELS and transfer_syntax(one.key.syntax).encapsulated:
+            if units := await _compressed(request, values, one):
+                return units
+            continue
+        found = [await values.value(one, where, name)]
+        if where == DOCUMENT:
+            found.append(await values.document(one, name))
+        forms = {(value.key.media, value.key.syntax or None): value for value in found if value}
+        if pick := best(wanted, list(forms)):
+            return [forms[pick[1]]]
+    return []
+
+
+async def _compressed(request: Request, values: Values, held: Held) -> Sequence[Derived]:
+    """Its frames, a part each, or the stream of a video; [] when that is not what is wished."""
+    wanted = request.wanted
+    chosen = await choose([held], wanted, request.larder.look_up.tables)
+    if chosen and (chosen[1].frames == 1 or all(wish.multipart for wish in wanted)):
+        return await frames_of(*chosen)
+    stream = None if chosen else await values.stream([held], wanted)
+    return [stream] if stream else []

@@ -18,7 +18,7 @@ from edgerouter.dicomweb.xml_to_json import xml_to_json
 from tests.archives.test_same_header import DIFFERENT, UNREAD
 from tests.dicom.build import oracle
 from tests.support.archives import Archives, Edge, edge_over
-from tests.support.doors import DICOM_AS_STORED, DICOM_JSON, DICOM_XML, Door, Reply
+from tests.support.doors import DICOM_AS_STORED, DICOM_JSON, DICOM_XML, OCTETS, Door, Reply
 from tests.support.samples import CHEST, Sample
 
 pytestmark = pytest.mark.archives
@@ -74,6 +74,16 @@ def links(row: Any) -> Iterator[tuple[str, str]]:
             yield tag, uri
 
 
+def every_link(row: Any) -> Iterator[str]:
+    """The URIs of all values that are given by reference, at any depth, in order."""
+    for attribute in row.values():
+        if uri := attribute.get("BulkDataURI"):
+            yield uri
+        if attribute["vr"] == "SQ":
+            for item in attribute.get("Value", ()):
+                yield from every_link(item)
+
+
 def test_every_sample_is_described_as_the_archive_describes_it(
     held: Edge, door: Door, direct: Door, archives: Archives
 ) -> None:
@@ -126,6 +136,27 @@ def test_every_value_that_is_referred_to_is_the_files(held: Edge, door: Door, ar
             seen += 1
     assert held.relays["a"].since(mark) == []
     assert seen > 50
+
+
+def test_all_bulk_data_is_every_value_that_is_referred_to(held: Edge, door: Door, archives: Archives) -> None:
+    mark = held.relays["a"].mark()
+    seen = parts = 0
+    for sample in samples(archives):
+        if sample.path.name in UNREAD or pydicom.uid.UID(sample.syntax).is_encapsulated:
+            continue
+        [row] = door.ask(f"{sample.resource}/metadata", DICOM_JSON).json
+        uris = list(every_link(row))
+        if not uris:
+            continue
+        reply = door.ask(f"{sample.resource}/bulkdata", OCTETS)
+        assert derived(reply), sample.path.name
+        alone = [door.ask(uri, "application/octet-stream").body for uri in uris]
+        assert [(part.fields["content-location"], part.body) for part in reply.parts] == list(
+            zip(uris, alone, strict=True)
+        )
+        seen, parts = seen + 1, parts + len(uris)
+    assert held.relays["a"].since(mark) == []
+    assert parts > seen > 40
 
 
 def test_all_pixel_data_is_the_frames_that_pydicom_finds(held: Edge, door: Door, archives: Archives) -> None:

@@ -95,7 +95,8 @@ async def test_some_but_not_all_is_passed_on_and_asked_for_again(tmp_path: Path)
         ("{series}?imageSetId=17", DICOM),
         ("{instance}/frames/1?x=y", OCTETS),
         ("{series}/metadata?includefield=all", JSON),
-        ("{instance}/bulkdata", OCTETS),
+        ("{series}/bulkdata", OCTETS),
+        ("{instance}/bulkdata?x=y", OCTETS),
         (
             "/wado?requestType=WADO&studyUID=1.2&seriesUID=1.2.3&objectUID=1.2.3.1&anonymize=yes"
             "&contentType=application/dicom",

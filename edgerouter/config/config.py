@@ -13,7 +13,8 @@ from edgerouter.config.document import Document, read
 from edgerouter.config.patients import PatientsConfig
 from edgerouter.config.problems import ConfigError, Problem, shown
 from edgerouter.config.report import validate
-from edgerouter.config.rules import DEFAULT, RuleFile, RuleTest, names, rules_in
+from edgerouter.config.rule_tests import RuleTest
+from edgerouter.config.rules import DEFAULT, RuleFile, names, rules_in
 from edgerouter.config.section import Section, Surroundings
 from edgerouter.config.server import AdminListener, ServerConfig
 from edgerouter.config.upstreams import Upstream

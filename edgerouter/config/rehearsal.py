@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, tzinfo
 
 from edgerouter.config.config import Config, Located
 from edgerouter.config.problems import Problem
-from edgerouter.config.rules import DEFAULT, Expect, RuleTest
+from edgerouter.config.rule_tests import Expect, RuleTest
+from edgerouter.config.rules import DEFAULT
 from edgerouter.config.values import A_MONDAY
 from edgerouter.dicomweb import query
 from edgerouter.errors import RequestError

@@ -12,13 +12,14 @@ from edgerouter.cache.fill import Fill
 from edgerouter.cache.follower import FollowedPart
 from edgerouter.cache.listings import Listing, Member
 from edgerouter.cache.unit import Held, UnitKind
+from edgerouter.dicomweb.media import DICOM
 from edgerouter.dicomweb.resource import Level
 from edgerouter.errors import Cut
 from edgerouter.http.fields import Fields
 from edgerouter.transactions.derived import Derived
 from edgerouter.transactions.fetch import Errand, fetch_parts
 from edgerouter.transactions.held import LookUp
-from edgerouter.transactions.keeping import is_rendition
+from edgerouter.transactions.keeping import is_rendition, made_to_order
 from edgerouter.transactions.naming import frame_fields, instance_fields
 from edgerouter.transactions.naming_frames import Frames, Rendition
 from edgerouter.transactions.naming_instances import Instances
@@ -87,6 +88,10 @@ class Job:
         if aged.key.kind is UnitKind.RENDITION:
             fields = Fields([*opened.meta.fields, *fields])
         await fill.held(aged.key, aged.size, fields)
+
+    def makes(self, syntax: str) -> bool:
+        """Whether an instance of that transfer syntax may be one that was made to order."""
+        return made_to_order(DICOM, syntax, self._errand.wanted)
 
     def brings(self, name: Hashable, place: int, part: FollowedPart) -> bool:
         """Whether a part is the member (SeriesInstanceUID, SOPInstanceUID) called so, or the only one, which

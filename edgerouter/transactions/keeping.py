@@ -128,11 +128,11 @@ def uniform(wanted: Sequence[Wish], held: Sequence[Sequence[Held]]) -> list[Held
     each = [{(one.key.media, one.key.syntax or None): one for one in some} for some in held]
     of_all = set.intersection(*(set(some) for some in each if some)) if any(each) else set()
     made = {form for some in each for form, one in some.items() if one.made}
-    found = _fitting(wanted, sorted(of_all, key=lambda form: (form[1] == EXPLICIT_VR_LE, str(form))), made)
+    found = fitting(wanted, sorted(of_all, key=lambda form: (form[1] == EXPLICIT_VR_LE, str(form))), made)
     return [some.get(found) if found else None for some in each]
 
 
-def _fitting(wanted: Sequence[Wish], forms: Sequence[Form], made: Collection[Form]) -> Form | None:
+def fitting(wanted: Sequence[Wish], forms: Sequence[Form], made: Collection[Form]) -> Form | None:
     """As media.best; what was made to order is not what any transfer syntax means."""
     for wish in wanted:
         if wish.q < wanted[0].q:

@@ -23,7 +23,8 @@ NEAR = 3  # instances behind the one that is arriving for which a fetch of more 
 _LAST = 12  # parts looked at: those before are units by now
 _IN_ORDER = 3  # of them, which have to come as the listing has them
 
-Suits = Callable[[str], bool]  # whether an instance of that transfer syntax will do
+# Whether an instance of a transfer syntax will do, which may have been made to order.
+Suits = Callable[[str, bool], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Provisions:
             members = [member_in(fields) for fields in newest]
             form = newest[members.index(member) if member in members else -1]
             _, syntax = part_type(form.get("content-type"))
-            if syntax is None or not suits(syntax):
+            if syntax is None or not suits(syntax, job.makes(syntax)):
                 continue
             if member in members:
                 return job

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from edgerouter.cache.follower import FollowedPart
 from edgerouter.cache.unit import Held
-from edgerouter.dicomweb.media import best
 from edgerouter.dicomweb.resource import Kind, Resource
 from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
@@ -17,6 +16,7 @@ from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.jobs import Job
+from edgerouter.transactions.keeping import fitting
 from edgerouter.transactions.promotion import form_of, instance_wishes
 from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.upstreams import Upstream
@@ -87,8 +87,9 @@ class FramesRetrieval:
         if not request.again:
             return None
 
-        def suits(syntax: str) -> bool:
-            return best(request.wanted, [form_of(syntax)]) is not None
+        def suits(syntax: str, made: bool) -> bool:
+            form = form_of(syntax)
+            return fitting(request.wanted, [form], [form] if made else ()) is not None
 
         job = await request.provisions.bringing(archive.name, request.resource, suits)
         if job is None:

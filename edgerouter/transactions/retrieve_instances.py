@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edgerouter.cache.follower import FollowedPart, Follower
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import CHANGED, Held, UnitKey
-from edgerouter.dicomweb.media import DICOM, best
+from edgerouter.dicomweb.media import DICOM
 from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.errors import Cut, Received
 from edgerouter.http.reply import Reply
@@ -19,6 +19,7 @@ from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
+from edgerouter.transactions.keeping import fitting
 from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
@@ -134,8 +135,9 @@ class InstancesRetrieval:
             return None
 
     async def _bringing(self, errand: Errand, *, near: bool) -> Job | None:
-        def suits(syntax: str) -> bool:
-            return best(self._request.wanted, [(DICOM, syntax)]) is not None
+        def suits(syntax: str, made: bool) -> bool:
+            form = (DICOM, syntax)
+            return fitting(self._request.wanted, [form], [form] if made else ()) is not None
 
         return await self._request.provisions.bringing(errand.archive.name, errand.resource, suits, near=near)
 

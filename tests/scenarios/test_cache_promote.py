@@ -260,12 +260,17 @@ def behind(pacs: Pacs, parts: int) -> int:
 
 
 async def while_series_arrives(
-    pacs: Pacs, edge: Edge, parts: int, play: Callable[[], Coroutine[None, None, None]], path: str = ""
+    pacs: Pacs,
+    edge: Edge,
+    parts: int,
+    play: Callable[[], Coroutine[None, None, None]],
+    path: str = "",
+    accept: str = DICOM + AS_STORED,
 ) -> None:
     """Play while the series, or another path, is being fetched and so many of its parts are here."""
     path = path or pacs.series
     gate = pacs.hold(path, at=behind(pacs, parts))
-    async with clients(edge, path, DICOM + AS_STORED, 1) as [first]:
+    async with clients(edge, path, accept, 1) as [first]:
         await gate.reached.wait()
         await first.read(behind(pacs, parts) - 3_000)
         joined = crowd(edge)
@@ -291,6 +296,23 @@ async def test_a_frame_of_an_instance_that_a_series_is_bringing_is_cut_out_of_th
 
         await while_series_arrives(pacs, edge, 2, play)
         assert pacs.asked == [pacs.series]
+
+
+@pytest.mark.parametrize("path", ["", "/frames/1"])
+async def test_what_is_made_to_order_for_one_is_not_given_to_who_takes_any(tmp_path: Path, path: str) -> None:
+    """The series is asked for by the name of a lossy syntax: the archive may compress it for that."""
+    pacs = Pacs(slices=6, frames=1, size=60_000, shape="jpeg")
+    async with keeping(pacs, folder=tmp_path) as edge:
+
+        async def play() -> None:
+            accept = (OCTETS if path else DICOM) + AS_STORED
+            reply = await edge.ask(pacs.instance(3) + path, accept)
+            assert reply.status == 200
+            assert "collapsed" not in (reply.get("cache-status") or "")
+
+        order = f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.50"
+        await while_series_arrives(pacs, edge, 2, play, accept=order)
+        assert pacs.asked == [pacs.series, pacs.instance(3) + path]
 
 
 @pytest.mark.parametrize(("number", "joins"), [(4, True), (6, True), (7, False), (20, False)])

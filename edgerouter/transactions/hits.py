@@ -120,7 +120,7 @@ class Hit:
         self._cache = cache
         self._mend = mend
         self._label = label
-        self._multipart = is_multipart(wanted, first.media, first.syntax or None)
+        self._multipart = len(units) > 1 or is_multipart(wanted, first.media, first.syntax or None)
 
     async def reply(self, now: float) -> Reply | None:
         """The reply, None when the first unit turns out not to be there: in doubt it is a miss (law 2)."""

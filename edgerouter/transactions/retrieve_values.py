@@ -90,9 +90,12 @@ async def cut(request: Request, values: Values, held: Sequence[Held], where: str
 
 async def _compressed(request: Request, values: Values, held: Held) -> Sequence[Derived]:
     """Its frames, a part each, or the stream of a video; [] when that is not what is wished."""
-    wanted = request.wanted
-    chosen = await choose([held], wanted, request.larder.look_up.tables)
-    if chosen and (chosen[1].frames == 1 or all(wish.multipart for wish in wanted)):
-        return await frames_of(*chosen)
-    stream = None if chosen else await values.stream([held], wanted)
-    return [stream] if stream else []
+    wanted, tables = request.wanted, request.larder.look_up.tables
+    chosen = await choose([held], wanted, tables)
+    if chosen is None:
+        stream = await values.stream([held], wanted)
+        return [stream] if stream else []
+    if chosen[1].frames > 1:  # only an envelope holds them
+        most = wanted[0].q
+        chosen = await choose([held], [one for one in wanted if one.multipart and one.q == most], tables)
+    return await frames_of(*chosen) if chosen else []

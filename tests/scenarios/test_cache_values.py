@@ -94,14 +94,22 @@ async def test_an_instance_that_is_refused_may_still_have_the_value(tmp_path: Pa
             assert (reply.body, reply.get("cache-status")) == (b"theirs", BYPASS)
 
 
-async def test_compressed_pixels_are_their_frames(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    [
+        f"{OCTETS}; transfer-syntax=*",
+        f"{OCTETS}; transfer-syntax=*, application/octet-stream;q=0.5",
+        f"application/octet-stream; transfer-syntax=*, {OCTETS}; transfer-syntax=*",
+    ],
+)
+async def test_compressed_pixels_are_their_frames(tmp_path: Path, accept: str) -> None:
     pacs = Pacs(slices=1, frames=3)
     holding(pacs, compressed(pacs, 1))
     path = f"{pacs.instance(1)}/dataset/7FE00010"
     async with keeping(pacs, folder=tmp_path) as edge:
         await edge.ask(pacs.instance(1), f"{DICOM}; transfer-syntax=*")
         await edge.kept()
-        reply = await edge.ask(path, f"{OCTETS}; transfer-syntax=*")
+        reply = await edge.ask(path, accept)
 
         assert [part.body for part in reply.parts] == [codestream(pacs, 1, number) for number in (1, 2, 3)]
         assert reply.parts[2].fields["content-location"] == f"{PUBLIC}{pacs.instance(1)}/frames/3"

@@ -76,7 +76,8 @@ def test_metadata_and_its_bulk_data_lead_back_to_the_router(door: Door, samples:
         ours = tuple(f"{door.base}{sample.resource}/{word}/" for word in ("bulkdata", "dataset"))
         assert all(link.startswith(ours) for link in links)
         for link in links:
-            assert door.ask(link, f"{OCTETS_AS_STORED}, application/octet-stream;q=0.5").status == 200
+            reply = door.ask(link, f"{OCTETS_AS_STORED}, application/octet-stream;q=0.5")
+            assert reply.status == 200, (sample.path.name, link, reply.body)
     assert len(door.client.retrieve_series_metadata(CHEST.study, CHEST.series)) == 12
     [value] = door.client.retrieve_bulkdata(
         f"{door.base}/studies/{CHEST.study}/series/{CHEST.series}/instances/{CHEST.instance(1)}/bulkdata/7FE00010"

@@ -37,6 +37,8 @@ class Adoptions:
     def begin(self, part: Part, key: UnitKey | None, notes: Notes) -> None:
         """See a whole part to the disk and, if it has a key, into the cache."""
         self.outstanding += 1
+        if key is not None:
+            self._means.adopting.begin(key)
         self._means.start(self._settle(part, key, notes), name="cache adoption")
 
     async def wait(self, most: int = _OUTSTANDING) -> None:
@@ -69,6 +71,8 @@ class Adoptions:
         finally:
             part.settled = True
             self.outstanding -= 1
+            if key is not None:
+                self._means.adopting.end(key)
             self._bell.ring()
 
     async def _adopt(self, part: Part, key: UnitKey, notes: Notes) -> bool:

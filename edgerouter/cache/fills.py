@@ -40,6 +40,11 @@ class Fills:
         fill = self._table.get(key)
         return [part.fields for part in fill.parts[-most:]] if fill else []
 
+    async def adopted(self, upstream: str, instance: str) -> None:
+        """Wait until no unit of the instance is on its way into the cache, out of a fill that nobody can
+        join any more."""
+        await self._means.adopting.over(upstream, instance)
+
     @asynccontextmanager
     async def join(
         self, key: Hashable, fetch: Fetch, *, finish_alone: bool = False

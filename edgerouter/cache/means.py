@@ -1,9 +1,10 @@
 """What every fill of a cache works with."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgerouter.cache.adopting import Adopting
 from edgerouter.cache.counts import Counts
 from edgerouter.cache.moments import Moments
 from edgerouter.cache.partfile import Opener, open_new
@@ -36,3 +37,4 @@ class Means:
     parts: Path
     opener: Opener = open_new
     frames: FrameNotes = no_notes
+    adopting: Adopting = field(default_factory=Adopting)

@@ -103,6 +103,7 @@ class Job:
 
     async def _handed_on(self, fill: Fill) -> bool:
         errand = self._errand
+        await self._larder.cache.fills.adopted(errand.archive.name, errand.resource.instance or "")
         found = await self._larder.look_up.units(
             errand.archive.name, errand.resource, [self._name], errand.wanted
         )
@@ -146,6 +147,7 @@ class FrameJob:
 
     async def _held(self) -> dict[int, Held]:
         errand = self._errand
+        await self._larder.cache.fills.adopted(errand.archive.name, errand.resource.instance or "")
         names = [str(number) for number in self.numbers]
         found = await self._larder.look_up.units(errand.archive.name, errand.resource, names, errand.wanted)
         pairs = zip(self.numbers, found.units, strict=True)

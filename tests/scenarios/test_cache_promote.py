@@ -221,6 +221,27 @@ async def test_a_hundred_frames_at_once_are_a_hundred_instances_each_once(tmp_pa
         assert Counter(pacs.asked) == Counter([pacs.instance(number) for number in pacs.numbers])
 
 
+@pytest.mark.parametrize("path", ["/frames/1", ""])
+async def test_what_is_still_on_its_way_into_the_cache_is_not_fetched_again(
+    tmp_path: Path, path: str
+) -> None:
+    """The first answer ends when all has come, which is before it is a unit."""
+    pacs = Pacs(slices=1, frames=1, size=100_000, shape="native")
+    accept = (OCTETS if path else DICOM) + AS_STORED
+    async with keeping(pacs, folder=tmp_path, route=PROMOTING) as edge, asyncio.TaskGroup() as group:
+        cache = edge.cache
+        assert cache is not None
+        with cache.readers.clearing(("north", "1.2")):  # for so long nothing of it becomes a unit
+            first = await edge.ask(pacs.instance(1) + path, accept)
+            second = group.create_task(edge.ask(pacs.instance(1) + path, accept))
+            await until(lambda: cache.counts.fills + cache.counts.collapsed == 2)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert pacs.asked == [pacs.instance(1)]
+        assert body_of(await second) == body_of(first)
+        assert pacs.asked == [pacs.instance(1)]
+
+
 async def test_a_crowd_at_one_frame_is_one_instance(tmp_path: Path) -> None:
     pacs = Pacs(slices=1, frames=1, size=100_000, shape="native")
     gate = pacs.hold(pacs.instance(1), at=50_000)

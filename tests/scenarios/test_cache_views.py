@@ -228,10 +228,14 @@ async def test_damage_beyond_the_first_segment_is_a_cut_once_it_has_begun_and_a_
 async def test_a_file_that_ends_its_reader_has_no_view(tmp_path: Path) -> None:
     pacs = Pacs(slices=1)
     holding(pacs, written(pacs, 1, IMPLICIT_LITTLE_ENDIAN))
-    impatient = Describer("impatient", limit=0.0)
+    mortal = Describer("mortal")
     async with keeping(pacs, folder=tmp_path) as edge:
         await edge.ask(pacs.instance(1), DICOM + AS_STORED)
         await edge.kept()
         assert edge.cache is not None
-        assert await Views(edge.cache, impatient).of(await instances(edge)) is None
-    await impatient.aclose()
+        assert await Views(edge.cache, mortal).of(await instances(edge)) is not None
+        assert mortal._process is not None
+        mortal._process.kill()
+        mortal._process.wait()
+        assert await Views(edge.cache, mortal).of(await instances(edge)) is None
+    await mortal.aclose()

@@ -1,4 +1,4 @@
-"""Units on their way into the cache: a fill may have ended, or been left by its readers, before they are in it.
+"""Units on their way into the cache: a fill may have ended, or been left by its readers, before.
 
 Who would fetch one of them anew waits for it instead (law 4)."""
 

@@ -119,7 +119,7 @@ def read(raw: bytes, resource: Resource, source: str, issuer: str = "") -> Row:
     if level is Level.STUDY:
         key: Key = (study,)
         usable = is_uid(study)
-        order = f"{_newest_first(_text(known.date), _text(known.time))}\0{study}"
+        order = f"{_newest_first(_text(known.date)[:_LONGEST], _text(known.time)[:_LONGEST])}\0{study}"
         instances = _number(known.study_instances)
     else:
         key = _key_below(level, study, known, resource)
@@ -143,17 +143,19 @@ def _read_plainly(raw: bytes, source: str, issuer: str) -> Row | None:
     if not is_uid(study):
         return None
     date, time, instances = known.date.value, known.time.value, known.instances.value
-    patient, named = known.patient_id.value, known.issuer.value
-    owner = patient[0].strip(" \0") if patient else ""
-    place = _newest_first(date[0] if date else "", time[0] if time else "")
+    patient = known.patient_id.value[0].strip(" \0") if known.patient_id.value else ""
+    named = known.issuer.value[0].strip(" \0") if known.issuer.value else ""
+    place = _newest_first(
+        date[0].strip(" \0")[:_LONGEST] if date else "", time[0].strip(" \0")[:_LONGEST] if time else ""
+    )
     return Row(
         (study,),
         raw,
         source,
         f"{place}\0{study}",
         instances[0] if instances and abs(instances[0]) < _TOO_MANY else -1,
-        owner,
-        named[0].strip(" \0") or (issuer if owner else "") if named else issuer if owner else "",
+        patient,
+        named or (issuer if patient else ""),
     )
 
 
@@ -179,22 +181,20 @@ def _decoded(raw: bytes) -> tuple[_Known, str, str]:
 
 def _newest_first(date: str, time: str) -> str:
     """UIDs decide between equals, so the order is total."""
-    if len(date) > _LONGEST:  # of those that are remembered none is long
-        return "1"
     day = _day_down(date)
-    return f"0{day}{_clock_down(time[:_LONGEST])}" if day else "1"
+    return f"0{day}{_clock_down(time)}" if day else "1"
 
 
 @lru_cache(maxsize=4096)
 def _day_down(date: str) -> str:
     """The date so that later ones come first, "" when it is none."""
-    date = date.strip(" \0").replace(".", "")  # as ACR-NEMA wrote them
+    date = date.replace(".", "")  # as ACR-NEMA wrote them
     return date.translate(_NEWEST_FIRST) if _DATE.match(date) else ""
 
 
 @lru_cache(maxsize=4096)
 def _clock_down(time: str) -> str:
-    time = time.strip(" \0").replace(":", "")
+    time = time.replace(":", "")
     if not _TIME.match(time):
         return "1"
     whole, _, fraction = time.partition(".")

@@ -69,8 +69,6 @@ def unite(tags: Tags, held: Held, counts: Counts) -> None:
     copies = [each for _, each in held]
     tags.pop(_CHARACTER_SET, None)  # of one source, and JSON is UTF-8 anyway
     for tag, usual in _UNIONS.items():
-        if _alike(copies, tag):
-            continue
         found = dict.fromkeys(value for each in copies for value in _said(each, tag))
         if found:
             tags[tag] = made(vr(tags.get(tag), usual), found)

@@ -206,7 +206,9 @@ def test_what_is_no_row_gets_no_issuer() -> None:
 UID_TEXTS = st.sampled_from(["1.2", " 1.2\0", "", "x", "1." * 40])
 VALUES = st.one_of(
     UID_TEXTS,
-    st.sampled_from(["20200101", "2020.01.01", "101112.5", "7", " HOSP "]),
+    st.sampled_from(
+        ["20200101", "2020.01.01", "101112.5", "7", " HOSP ", "20200101" + " " * 40, " " * 40 + "101112"]
+    ),
     st.integers(-5, 10**14),
     st.floats(allow_nan=False, allow_infinity=False),
     st.none(),
@@ -230,6 +232,21 @@ def test_a_plain_row_is_read_as_an_odd_one_is(attributes: dict[str, Any], issuer
     with patch.object(row_reading, "_read_plainly", lambda *_: None):
         if plainly is not None:
             assert read(raw, STUDIES, "a", issuer) == plainly
+
+
+@pytest.mark.parametrize(
+    ("date", "time"), [("20200101" + " " * 40, "101112"), ("20200101", " " * 40 + "101112"), ("\0", "9" * 99)]
+)
+def test_blanks_do_not_move_a_study_whichever_way_its_row_is_read(date: str, time: str) -> None:
+    def raw(date: str, time: str) -> bytes:
+        texts = {"00080020": date, "00080030": time, "0020000D": "1.2"}
+        return json.dumps({tag: {"vr": "LO", "Value": [text]} for tag, text in texts.items()}).encode()
+
+    plainly = row_reading._read_plainly(raw(date, time), "a", "")
+    assert plainly is not None
+    with patch.object(row_reading, "_read_plainly", lambda *_: None):
+        assert read(raw(date, time), STUDIES, "a").order == plainly.order
+    assert plainly.order == read(raw(date.strip(" \0"), time.strip()), STUDIES, "a").order
 
 
 def test_a_plain_row_is_read_plainly() -> None:

@@ -2,9 +2,9 @@
 
 Who would fetch one of them anew waits for it instead (law 4)."""
 
-import asyncio
 from collections import Counter
 
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.unit import UnitKey
 
 
@@ -13,7 +13,7 @@ class Adopting:
 
     def __init__(self) -> None:
         self._under_way: Counter[tuple[str, str]] = Counter()
-        self._ended = asyncio.Event()
+        self._ended = Bell()
 
     def begin(self, key: UnitKey) -> None:
         self._under_way[key.upstream, key.instance] += 1
@@ -23,8 +23,7 @@ class Adopting:
         self._under_way[place] -= 1
         if not self._under_way[place]:
             del self._under_way[place]
-        self._ended.set()
-        self._ended.clear()
+        self._ended.ring()
 
     async def over(self, upstream: str, instance: str) -> None:
         """Wait until no unit of the instance is on its way."""

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.means import Means
-from edgerouter.cache.part import Bell, Part
+from edgerouter.cache.part import Part
 from edgerouter.cache.readers import StudyName
 from edgerouter.cache.unit import UnitKey, UnitKind, UnitMeta
 

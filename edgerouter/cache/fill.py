@@ -14,8 +14,9 @@ from enum import Enum
 from pathlib import Path
 
 from edgerouter.cache.adoptions import Adoptions, Notes
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.means import Means
-from edgerouter.cache.part import Bell, Part
+from edgerouter.cache.part import Part
 from edgerouter.cache.partfile import PartFile
 from edgerouter.cache.unit import UnitKey, kept
 from edgerouter.cache.window import Place, Window

@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.fill import Fetch, Fill
 from edgerouter.cache.follower import Follower
 from edgerouter.cache.means import Means
-from edgerouter.cache.part import Bell
 from edgerouter.http.fields import Fields
 
 HIT_FOR_MISS = 60.0  # seconds for which a key whose answer may not be kept is fetched by each for himself

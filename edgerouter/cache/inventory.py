@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgerouter.cache.listings import Listings, Member
 from edgerouter.cache.listings import Row as Metadata
+from edgerouter.cache.studies import Studies
 
 _HELD = "SELECT DISTINCT series, instance FROM unit WHERE study_id = ? AND kind IN ('instance', 'frame')"
 
@@ -29,8 +30,9 @@ class Item:
 class Inventory:
     """Reads the catalog's tables."""
 
-    def __init__(self, connection: sqlite3.Connection, listings: Listings) -> None:
+    def __init__(self, connection: sqlite3.Connection, studies: Studies, listings: Listings) -> None:
         self._sql = connection.execute
+        self._studies = studies
         self._listings = listings
 
     def studies(self, upstream: str) -> list[str]:
@@ -44,12 +46,10 @@ class Inventory:
 
     def members(self, upstream: str, study: str) -> tuple[Member, ...]:
         """The instances held of a study."""
-        found = self._sql(
-            "SELECT id FROM study WHERE study = ? AND upstream = ?", (study, upstream)
-        ).fetchone()
-        if found is None:
+        study_id = self._studies.id(upstream, study)
+        if study_id is None:
             return ()
-        held = {(str(row[0]), str(row[1])): None for row in self._sql(_HELD, found)}
+        held = {(str(row[0]), str(row[1])): None for row in self._sql(_HELD, (study_id,))}
         listing = self._listings.get(upstream, study, "")
         if listing is None or not listing.complete:
             return tuple(held)

@@ -10,6 +10,7 @@ import errno
 import logging
 from collections import deque
 
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.disk import File, open_regular
 from edgerouter.cache.partfile import PartFile
 from edgerouter.cache.reading import Reading
@@ -22,20 +23,6 @@ _PENDING = 1 << 20  # bytes in memory at which the writer waits for the disk
 _CHUNK = 64 * 1024  # smaller pieces are joined
 _STEP = 1 << 20  # bytes of room taken at a time when the length is not known
 _log = logging.getLogger(__name__)
-
-
-class Bell:
-    """Wakes everyone who waits at that moment."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        self._event.set()
-        self._event.clear()
-
-    async def wait(self) -> None:
-        await self._event.wait()
 
 
 class Tail:

@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from edgerouter.cache.bell import Bell
 from edgerouter.cache.moments import Moments
 
 # (upstream, StudyInstanceUID)
@@ -25,7 +26,7 @@ class Readers:
         self._found: OrderedDict[StudyName, float] = OrderedDict()
         self._awaited: dict[StudyName, asyncio.Event] = {}
         self._leaving: Counter[StudyName] = Counter()
-        self._cleared = asyncio.Event()
+        self._cleared = Bell()
         self._taken_out = Moments()
         self._clock = clock
 
@@ -64,8 +65,7 @@ class Readers:
             self._leaving -= Counter(studies)
             for upstream, study in studies:
                 self._taken_out.mark(study, upstream)
-            self._cleared.set()
-            self._cleared.clear()
+            self._cleared.ring()
 
     def is_leaving(self, study: StudyName) -> bool:
         """Whether the study is being taken out."""

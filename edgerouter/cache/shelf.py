@@ -78,7 +78,7 @@ class Shelf:
         self.listings = Listings(connection, self.studies)
         self.locations = Locations(connection)
         self.descriptions = Descriptions(connection)
-        self.inventory = Inventory(connection, self.listings)
+        self.inventory = Inventory(connection, self.studies, self.listings)
         self.pins = Pins(connection, self.descriptions, today)
         if self.database.is_new and len(self._cache):
             _log.error("the catalog was lost: what was pinned is not known any more, pin it again")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from edgerouter.cache.part import Bell, Part
+from edgerouter.cache.bell import Bell
+from edgerouter.cache.part import Part
 
 WINDOW = 4 << 20  # bytes that the slowest reader may lie behind the writer
 

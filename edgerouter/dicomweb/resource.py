@@ -103,6 +103,11 @@ class Resource:
         return "".join(parts)
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """The UIDs of its study, series and instance, "" for what it names none of."""
+        return self.study or "", self.series or "", self.instance or ""
+
+    @property
     def parent(self) -> str:
         """The path of the study, series or instance it stands under; "" when it stands under none."""
         names = (("studies", self.study), ("series", self.series), ("instances", self.instance))

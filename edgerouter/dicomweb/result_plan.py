@@ -17,12 +17,17 @@ from edgerouter.dicom.dictionary import hex_tag
 from edgerouter.dicomweb.levels import has
 from edgerouter.dicomweb.query import SearchQuery
 from edgerouter.dicomweb.resource import Level, Resource
+from edgerouter.dicomweb.rows import (
+    INSTANCE,
+    SERIES,
+    SERIES_INSTANCES,
+    STUDY,
+    STUDY_INSTANCES,
+    STUDY_SERIES,
+    Tags,
+)
 
-STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
 RETRIEVE_URL, AVAILABILITY, MODALITIES = "00081190", "00080056", "00080061"
-STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201209"
-
-Row = dict[str, msgspec.Raw]
 
 
 def _set(*tags: int) -> frozenset[str]:
@@ -44,7 +49,7 @@ _COUNTED = {
 }
 _OWN = frozenset({RETRIEVE_URL, AVAILABILITY})
 TOLD_BY_ARCHIVE = _OWN | _OF_STUDY | {SERIES_INSTANCES}
-PATH = (("studies", STUDY_UID), ("series", SERIES_UID), ("instances", INSTANCE_UID))
+PATH = (("studies", STUDY), ("series", SERIES), ("instances", INSTANCE))
 _LEVELS = tuple(Level)
 
 
@@ -64,7 +69,11 @@ class Plan:
     @property
     def reach(self) -> tuple[Level, ...]:
         """Its own level and those above."""
-        return _LEVELS[: _LEVELS.index(self.level) + 1]
+        return _reach(self.level)
+
+
+def _reach(level: Level) -> tuple[Level, ...]:
+    return _LEVELS[: _LEVELS.index(level) + 1]
 
 
 def plan(resource: Resource, query: SearchQuery) -> Plan:
@@ -74,7 +83,7 @@ def plan(resource: Resource, query: SearchQuery) -> Plan:
     was asked for besides but does not exist at its level is left out (§8.3).
     """
     level = resource.level or Level.STUDY
-    reach = _LEVELS[: _LEVELS.index(level) + 1]
+    reach = _reach(level)
     named = 2 if resource.series else 1 if resource.study else 0
     asked = [match.attribute.path[0] for match in query.matches]
     asked += [attribute.path[0] for attribute in query.includefield]
@@ -92,11 +101,7 @@ def plan(resource: Resource, query: SearchQuery) -> Plan:
     )
 
 
-def shown(plan: Plan, row: Row) -> bytes:
+def shown(plan: Plan, row: Tags) -> bytes:
     """The JSON text of one result, tags ascending."""
     tags = [tag for tag in sorted(row) if tag in plan.tags or (plan.everything and has(plan.level, tag))]
     return msgspec.json.encode({tag: row[tag] for tag in tags})
-
-
-def attribute(vr: str, *values: str | int) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode({"vr": vr, "Value": values} if values else {"vr": vr}))

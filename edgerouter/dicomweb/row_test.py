@@ -8,7 +8,7 @@ import msgspec
 from edgerouter.dicom.matching import InvalidKey, Matcher
 from edgerouter.dicom.predicates import TIMEZONE_OFFSET, values_of
 from edgerouter.dicomweb.query import Match, SearchQuery
-from edgerouter.dicomweb.result_plan import Row
+from edgerouter.dicomweb.rows import Tags
 from edgerouter.errors import BadRequest
 
 _EMPTY = ('""',)  # PS3.4 C.2.2.2.7
@@ -18,7 +18,7 @@ class RowTest(NamedTuple):
     """What rows have to pass; it looks at `tags` only."""
 
     tags: frozenset[str]
-    passes: Callable[[Row], bool]
+    passes: Callable[[Tags], bool]
 
 
 def is_exact(value: str) -> bool:
@@ -37,7 +37,7 @@ def row_test(matches: Sequence[Match], asked: SearchQuery) -> RowTest | None:
         raise BadRequest(str(error)) from None
     tags = frozenset({TIMEZONE_OFFSET, *(match.attribute.path[0] for match in matches)})
 
-    def passes(row: Row) -> bool:
+    def passes(row: Tags) -> bool:
         values = {tag: msgspec.json.decode(row[tag]) for tag in tags if tag in row}
         return matcher(values) and all(_is_empty(values, match.attribute.path) for match in blank)
 

@@ -63,8 +63,8 @@ class Row(msgspec.Struct, gc=False):
     def tags(self) -> Tags:
         """Its attributes, decoded anew, with the issuer where the row leaves it out."""
         tags = tags_of(self.raw)
-        if self.patient_id and self.issuer and not text(tags.get(ISSUER)):
-            tags[ISSUER] = said("LO", self.issuer)
+        if self.patient_id:
+            add_issuer(tags, self.issuer)
         return tags
 
 
@@ -118,9 +118,9 @@ def made(vr: str, found: Iterable[bytes]) -> Raw:
     return Raw(msgspec.json.encode({"vr": vr, "Value": [Raw(value) for value in found]}))
 
 
-def said(vr: str, *found: str) -> Raw:
-    """An attribute of these texts."""
-    return Raw(msgspec.json.encode({"vr": vr, "Value": found}))
+def said(vr: str, *found: str | int) -> Raw:
+    """An attribute of these texts or numbers; without any it is empty."""
+    return Raw(msgspec.json.encode({"vr": vr, "Value": found} if found else {"vr": vr}))
 
 
 def written(tags: Tags) -> bytes:
@@ -128,13 +128,18 @@ def written(tags: Tags) -> bytes:
     return msgspec.json.encode({tag: tags[tag] for tag in sorted(tags)})
 
 
+def add_issuer(tags: Tags, issuer: str) -> bool:
+    """Put this IssuerOfPatientID beside a PatientID that has none; whether that was so."""
+    lacks = bool(issuer and text(tags.get(PATIENT_ID)) and not text(tags.get(ISSUER)))
+    if lacks:
+        tags[ISSUER] = said("LO", issuer)
+    return lacks
+
+
 def with_issuer(raw: bytes, issuer: str) -> bytes:
     """The row with this IssuerOfPatientID beside a PatientID that has none; raises RowError."""
     tags = tags_of(raw)
-    if not text(tags.get(PATIENT_ID)) or text(tags.get(ISSUER)):
-        return raw
-    tags[ISSUER] = said("LO", issuer)
-    return written(tags)
+    return written(tags) if add_issuer(tags, issuer) else raw
 
 
 def written_out(value: object) -> str:

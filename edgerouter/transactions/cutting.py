@@ -95,8 +95,7 @@ class Cutter:
         return [HeldPart(frame, fields, request.cache, request.mender(), unit) for _ in self._numbers]
 
     def _key(self, table: FrameTable, number: int = 1) -> UnitKey:
-        resource = self._request.resource
-        place = (resource.study or "", resource.series or "", resource.instance or "")
+        place = self._request.resource.place
         return UnitKey("-", *place, UnitKind.FRAME, str(number), table.media, table.transfer_syntax)
 
 

@@ -13,7 +13,7 @@ from edgerouter.dicom.source import Part10Error
 from edgerouter.dicomweb.resource import Level, Resource
 from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.described import MAX_KEPT
-from edgerouter.transactions.held import Judge, LookUp
+from edgerouter.transactions.held import Described, Judge, LookUp
 from edgerouter.transactions.shared import Shared
 from edgerouter.transactions.upstreams import Upstream
 
@@ -32,6 +32,13 @@ class Describing:
         self._cache = cache
         self._describer = describer
         self._shared: Shared[bool] = Shared()
+
+    async def rows(self, archive: Upstream, resource: Resource, look_up: LookUp) -> Described | None:
+        """The rows of the whole answer, those that it lacks made where that is possible; else None."""
+        found = await look_up.described(archive.name, resource)
+        if found is None and await self.complete(archive, resource, look_up):
+            found = await look_up.described(archive.name, resource)
+        return found
 
     async def complete(self, archive: Upstream, resource: Resource, look_up: LookUp) -> bool:
         """Make the rows that an answer lacks; False, and none made, when that is not possible for all."""

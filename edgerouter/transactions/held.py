@@ -101,7 +101,7 @@ class LookUp:
         study, kind, since = resource.study or "", resource.kind, self.cache.readers.now()
         if kind is Kind.DICOM and resource.level is not Level.INSTANCE:
             return await self._members(upstream, resource, wanted)
-        place = (study, resource.series or "", resource.instance or "")
+        place = resource.place
         each = await self.cache.catalog.held_each([upstream], *place, unit_kind(kind), names)
         if kind is Kind.FRAMES:
             await self._cut_out(upstream, place, each)
@@ -126,7 +126,7 @@ class LookUp:
 
     async def representations(self, upstream: str, resource: Resource, kept: Kept) -> tuple[Held, ...]:
         """Every representation of one instance that may be served as what ages so."""
-        place = (resource.study or "", resource.series or "", resource.instance or "")
+        place = resource.place
         since = self.cache.readers.now()
         held = await self.cache.catalog.held([upstream], *place, UnitKind.INSTANCE)
         found = await self._judged(Found(upstream), held, place[0], kept, since)

@@ -14,17 +14,27 @@ from edgerouter.dicomweb.resource import Level, Resource
 from edgerouter.dicomweb.result_plan import (
     AVAILABILITY,
     MODALITIES,
-    SERIES_INSTANCES,
-    STUDY_INSTANCES,
-    STUDY_SERIES,
     Plan,
-    attribute,
     plan,
     shown,
 )
 from edgerouter.dicomweb.row_reading import read
 from edgerouter.dicomweb.row_test import RowTest, row_test
-from edgerouter.dicomweb.rows import ISSUER, PATIENT_ID, Row, RowError, Tags, tags_of, text
+from edgerouter.dicomweb.rows import (
+    ISSUER,
+    PATIENT_ID,
+    SERIES_INSTANCES,
+    STUDY,
+    STUDY_INSTANCES,
+    STUDY_SERIES,
+    Row,
+    RowError,
+    Tags,
+    add_issuer,
+    said,
+    tags_of,
+    text,
+)
 from edgerouter.transactions.speakers import Speakers
 
 MOST = 20_000  # rows of one upstream
@@ -66,7 +76,7 @@ class HeldSearch:
 
     async def _studies(self, upstream: str, resource: Resource, asked: SearchQuery) -> list[str]:
         """Those that may match, by their UIDs."""
-        named = asked.match("0020000D")
+        named = asked.match(STUDY)
         held = await self._cache.catalog.inventory(upstream)
         if resource.study is not None:
             return [study for study in held if study == resource.study]
@@ -85,9 +95,7 @@ class HeldSearch:
         """The rows of a study's level, as they are to leave."""
         rows = []
         for tags in await self._of_level(upstream, item, resource, planned.level):
-            issuer = self._issuers.get(upstream)
-            if issuer and text(tags.get(PATIENT_ID)) and not text(tags.get(ISSUER)):
-                tags[ISSUER] = attribute("LO", issuer)
+            add_issuer(tags, self._issuers.get(upstream, ""))
             if test is None or test.passes(tags):
                 rows.append(shown(planned, tags))
         return rows
@@ -131,15 +139,15 @@ def _counted(item: Item, speakers: Sequence[tuple[str, Tags]]) -> Tags:
     """What is known of the study as a whole."""
     modalities = dict.fromkeys(found for _, tags in speakers if (found := text(tags.get(_MODALITY))))
     return {
-        AVAILABILITY: attribute("CS", "ONLINE"),
-        MODALITIES: attribute("CS", *modalities),
-        STUDY_SERIES: attribute("IS", len({series for series, _ in item.members})),
-        STUDY_INSTANCES: attribute("IS", len(item.members)),
+        AVAILABILITY: said("CS", "ONLINE"),
+        MODALITIES: said("CS", *modalities),
+        STUDY_SERIES: said("IS", len({series for series, _ in item.members})),
+        STUDY_INSTANCES: said("IS", len(item.members)),
     }
 
 
 def _of_series(item: Item, series: str) -> Tags:
-    return {SERIES_INSTANCES: attribute("IS", sum(member[0] == series for member in item.members))}
+    return {SERIES_INSTANCES: said("IS", sum(member[0] == series for member in item.members))}
 
 
 def _tags(data: bytes) -> Tags | None:

@@ -38,67 +38,59 @@ class Locations:
 
     def learn(self, study: str, series: str, upstream: str, instances: int = -1) -> None:
         """The upstream said that it holds this study (series ""), or this series of it."""
-        known = self._studies.setdefault(study, {})
-        if series not in known:
-            known[series] = {}
-            self._size += 1
-        place = known[series].get(upstream)
-        if place is None or place.lacks:
-            place = known[series][upstream] = Place(0.0)
-        place.seen = self._clock()
-        place.instances = instances if instances >= 0 else place.instances
-        self._learned(study)
-
-    def learn_rows(self, rows: Sequence[Row]) -> None:
-        """`learn_row` for each; most searches are for studies, and have very many."""
-        studies, now = self._studies, self._clock()
-        for row in rows:
-            if len(row.key) > 1:
-                self.learn_row(row.key, row.source, row.instances)
-                continue
-            study = row.key[0]
-            known = studies.get(study)
-            if known is None:
-                known = studies[study] = {}
-            else:
-                studies.move_to_end(study)
-            places = known.get("")
-            if places is None:
-                places = known[""] = {}
-                self._size += 1
-            place = places.get(row.source)
-            if place is None or place.lacks:
-                places[row.source] = Place(now, row.instances)
-            else:
-                place.seen = now
-                if row.instances >= 0:
-                    place.instances = row.instances
+        self._note(study, series, upstream, instances, self._clock())
         self._bound()
 
     def learn_lack(self, study: str, series: str, upstreams: Iterable[str]) -> None:
         """These said that they have nothing of this study (series ""), or of this series of it."""
-        known = self._studies.setdefault(study, {})
-        if series not in known:
-            known[series] = {}
-            self._size += 1
-        known[series].update(dict.fromkeys(upstreams, Place(self._clock(), lacks=True)))
-        self._learned(study)
-
-    def _learned(self, study: str) -> None:
-        self._studies.move_to_end(study)
+        self._places(study, series).update(dict.fromkeys(upstreams, Place(self._clock(), lacks=True)))
         self._bound()
+
+    def learn_row(self, key: Sequence[str], upstream: str, instances: int) -> None:
+        """The upstream has a search row of this key (of the study, the series, the instance) that says so
+        many instances. Holding a series is holding its study, never the other way round."""
+        self._note_row(key, upstream, instances, self._clock())
+        self._bound()
+
+    def learn_rows(self, rows: Iterable[Row]) -> None:
+        """`learn_row` for each, at one moment."""
+        now = self._clock()
+        for row in rows:
+            self._note_row(row.key, row.source, row.instances, now)
+        self._bound()
+
+    def _note_row(self, key: Sequence[str], upstream: str, instances: int, now: float) -> None:
+        if len(key) > 1:
+            self._note(key[0], key[1], upstream, instances if len(key) == 2 else -1, now)
+        self._note(key[0], "", upstream, instances if len(key) == 1 else -1, now)
+
+    def _note(self, study: str, series: str, upstream: str, instances: int, now: float) -> None:
+        places = self._places(study, series)
+        place = places.get(upstream)
+        if place is None or place.lacks:
+            places[upstream] = Place(now, instances)
+            return
+        place.seen = now
+        if instances >= 0:
+            place.instances = instances
+
+    def _places(self, study: str, series: str) -> dict[str, Place]:
+        """Where the study, or the series, was seen; it is the last one to be forgotten now."""
+        known = self._studies.get(study)
+        if known is None:
+            known = self._studies[study] = {}
+        else:
+            self._studies.move_to_end(study)
+        places = known.get(series)
+        if places is None:
+            places = known[series] = {}
+            self._size += 1
+        return places
 
     def _bound(self) -> None:
         while self._size > self._capacity:
             _, dropped = self._studies.popitem(last=False)
             self._size -= len(dropped)
-
-    def learn_row(self, key: Sequence[str], upstream: str, instances: int) -> None:
-        """The upstream has a search row of this key (of the study, the series, the instance) that says so
-        many instances. Holding a series is holding its study, never the other way round."""
-        if len(key) > 1:
-            self.learn(key[0], key[1], upstream, instances if len(key) == 2 else -1)
-        self.learn(key[0], "", upstream, instances if len(key) == 1 else -1)
 
     def forget(self, study: str, upstream: str | None = None) -> None:
         """The study changed, or one upstream said that it does not hold it (any more)."""

@@ -70,8 +70,7 @@ class Frames:
         return True
 
     def _named(self, number: int, media: str, syntax: str) -> UnitKey | None:
-        resource = self._resource
-        place = (resource.study or "", resource.series or "", resource.instance or "")
+        place = self._resource.place
         return lawful(UnitKey(self._upstream, *place, UnitKind.FRAME, str(number), media, syntax))
 
 
@@ -110,9 +109,7 @@ class Rendition:
             await self._fill.close_part(key, validator=self.validator, made=made)
 
     def _named(self, label: Label) -> UnitKey | None:
-        resource = self._resource
-        place = (resource.study or "", resource.series or "", resource.instance or "")
-        kind = UnitKind.RENDITION
+        place, kind = self._resource.place, UnitKind.RENDITION
         return lawful(UnitKey(self._upstream, *place, kind, self._name, label.media, label.syntax or ""))
 
 

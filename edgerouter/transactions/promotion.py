@@ -1,7 +1,6 @@
 """Promotion: a missing frame of a single-frame instance is had by fetching the instance, so that its pixels
 cross the line once, whatever is asked for next."""
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from edgerouter.dicom.syntaxes import EXPLICIT_LITTLE_ENDIAN, transfer_syntax
 from edgerouter.dicomweb.media import DICOM, OCTETS, Wish
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.syntaxes import default_syntax, is_lossless
+from edgerouter.transactions.noted import Noted
 
 _SERIES = 10_000  # whose shape is remembered
 
@@ -21,15 +21,11 @@ class Shapes:
     form from which the frame cannot be cut as wished."""
 
     def __init__(self) -> None:
-        self._apart: OrderedDict[tuple[Hashable, ...], None] = OrderedDict()
+        self._apart: Noted[tuple[Hashable, ...], bool] = Noted(_SERIES)
 
     def note(self, upstream: str, resource: Resource, wanted: Sequence[Wish]) -> None:
         """The instance is not worth fetching for the sake of one frame as wished, nor are others like it."""
-        name = _name(upstream, resource, wanted)
-        self._apart[name] = None
-        self._apart.move_to_end(name)
-        if len(self._apart) > _SERIES:
-            self._apart.popitem(last=False)
+        self._apart.note(_name(upstream, resource, wanted), True)
 
     async def may_promote(
         self, catalog: Catalog, upstream: str, resource: Resource, wanted: Sequence[Wish]

@@ -7,13 +7,14 @@ from weakref import WeakValueDictionary
 from edgerouter.cache.cache import Cache
 from edgerouter.cache.listings import Member
 from edgerouter.cache.unit import UnitKey
-from edgerouter.dicomweb.media import part_type
+from edgerouter.dicomweb.media import Wish, part_type
 from edgerouter.dicomweb.resource import Resource
 from edgerouter.dicomweb.tokens import TokenBox
 from edgerouter.parsing.describer import Describer
 from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.flying import Flying
 from edgerouter.transactions.jobs import Job, Larder, member_in
+from edgerouter.transactions.keeping import fitting
 from edgerouter.transactions.noted import Noted
 from edgerouter.transactions.promotion import Shapes
 from edgerouter.transactions.read_ahead import ReadAhead
@@ -23,8 +24,8 @@ NEAR = 3  # instances behind the one that is arriving for which a fetch of more 
 _LAST = 12  # parts looked at: those before are units by now
 _IN_ORDER = 3  # of them, which have to come as the listing has them
 
-# Whether an instance of a transfer syntax will do, which may have been made to order.
-Suits = Callable[[str, bool], bool]
+# As what an instance of a transfer syntax answers: media type and transfer syntax.
+FormOf = Callable[[str], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Provisions:
             self.wholes[name] = job
 
     async def bringing(
-        self, upstream: str, resource: Resource, suits: Suits, *, near: bool = True
+        self, upstream: str, resource: Resource, wanted: Sequence[Wish], form_of: FormOf, *, near: bool = True
     ) -> Job | None:
-        """A fetch of the study or series that brings this instance, in a form that suits, sooner than a fetch
-        of its own would: it is arriving or, with `near`, as far as can be foreseen one of the next few."""
+        """A fetch of the study or series that brings this instance, in a form that is wished, sooner than a
+        fetch of its own would: it is arriving or, with `near`, as far as can be foreseen one of the next few.
+        """
         study, member = resource.study or "", (resource.series or "", resource.instance or "")
         for series in (member[0], ""):
             job = self.wholes.get((upstream, study, series))
@@ -71,9 +73,12 @@ class Provisions:
             if job is None or not newest:
                 continue
             members = [member_in(fields) for fields in newest]
-            form = newest[members.index(member) if member in members else -1]
-            _, syntax = part_type(form.get("content-type"))
-            if syntax is None or not suits(syntax, job.makes(syntax)):
+            like = newest[members.index(member) if member in members else -1]
+            _, syntax = part_type(like.get("content-type"))
+            if syntax is None:
+                continue
+            form = form_of(syntax)
+            if fitting(wanted, [form], [form] if job.makes(syntax) else ()) is None:
                 continue
             if member in members:
                 return job

@@ -18,7 +18,7 @@ from edgerouter.http.reply import Reply
 from edgerouter.transactions import answers
 from edgerouter.transactions.asking import outbound_for
 from edgerouter.transactions.assembly import Fetching
-from edgerouter.transactions.fetch import Errand
+from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Hit, Label
 from edgerouter.transactions.inbound import Inbound
@@ -88,6 +88,14 @@ class Request:
         reply = await hit.reply(self.larder.look_up.clock())
         if reply is None:
             self.lost.add(units[0].key)
+        return reply
+
+    async def hit_of_brought(self, units: Sequence[Held], archive: Upstream, lacking: str) -> Reply:
+        """The answer of what was cut out of units that were fetched for it; raises Unsuitable when there is
+        nothing, `lacking` saying what."""
+        reply = await self.hit(units, self.brought(archive.name)) if units else None
+        if reply is None:
+            raise Unsuitable(lacking, upstream=archive.name)
         return reply
 
     def part(self, unit: Held, base: str) -> HeldPart:

@@ -9,7 +9,6 @@ from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.derived import Derived
 from edgerouter.transactions.describing import WORD, Describing
-from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.retrieval import Request
@@ -19,6 +18,7 @@ from edgerouter.transactions.upstreams import Upstream
 from edgerouter.transactions.validation import Validation
 from edgerouter.transactions.values import Values
 
+_LINK = re.compile(rb'"BulkDataURI":"[^"]*/' + WORD.encode() + rb'/([0-9A-F/]+)"')
 _MOST = 5000  # parts of one answer: what is known of each is in memory while it leaves
 
 
@@ -54,10 +54,7 @@ class BulkdataRetrieval:
         if look_up.derives(archive.name):
             await self._instances.brought(archive)
             units = await self._each(archive.name, look_up)
-        reply = await request.hit(units, request.brought(archive.name)) if units else None
-        if reply is None:
-            raise Unsuitable("The values are not to be had from what is kept.", upstream=archive.name)
-        return reply
+        return await request.hit_of_brought(units, archive, "The values are not in what is kept.")
 
     async def _each(self, upstream: str, look_up: LookUp) -> Sequence[Derived]:
         """Every value that the metadata refer to, in their order; [] when there is none, or one of them
@@ -67,23 +64,17 @@ class BulkdataRetrieval:
         for where in await self._places(upstream, look_up) if held else ():
             some = await cut(self._request, self._values, held, where)
             units += some
-            alike = not units or all(unit.key.media == units[0].key.media for unit in some)
-            if not some or not alike or len(units) > _MOST:
+            if not some or len(units) > _MOST:
                 return []
-        return units
+        return units if len({unit.key.media for unit in units}) == 1 else []
 
     async def _places(self, upstream: str, look_up: LookUp) -> Sequence[str]:
         """The places of the values in the data set, by the metadata that we made of it."""
         archive = self._request.provisions.archives[upstream]
-        row = await look_up.described(upstream, self._row)
-        if row is None and await self._describing.complete(archive, self._row, look_up):
-            row = await look_up.described(upstream, self._row)
+        row = await self._describing.rows(archive, self._row, look_up)
         if row is None or not row.derived or not row.rows:
             return ()
         return places_in(row.rows[0].data)
-
-
-_LINK = re.compile(rb'"BulkDataURI":"[^"]*/' + WORD.encode() + rb'/([0-9A-F/]+)"')
 
 
 def places_in(row: bytes) -> list[str]:

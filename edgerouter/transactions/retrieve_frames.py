@@ -16,7 +16,6 @@ from edgerouter.transactions.fetch import Errand
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.jobs import Job
-from edgerouter.transactions.keeping import fitting
 from edgerouter.transactions.promotion import form_of, instance_wishes
 from edgerouter.transactions.retrieval import Request
 from edgerouter.transactions.upstreams import Upstream
@@ -86,12 +85,7 @@ class FramesRetrieval:
         request = self._request
         if not request.again:
             return None
-
-        def suits(syntax: str, made: bool) -> bool:
-            form = form_of(syntax)
-            return fitting(request.wanted, [form], [form] if made else ()) is not None
-
-        job = await request.provisions.bringing(archive.name, request.resource, suits)
+        job = await request.provisions.bringing(archive.name, request.resource, request.wanted, form_of)
         if job is None:
             return None
         try:

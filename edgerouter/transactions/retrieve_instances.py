@@ -19,7 +19,6 @@ from edgerouter.transactions.fetch import Errand, Unsuitable
 from edgerouter.transactions.held import Found, LookUp
 from edgerouter.transactions.hits import VALIDATED, Label
 from edgerouter.transactions.jobs import Job
-from edgerouter.transactions.keeping import fitting
 from edgerouter.transactions.retrieval import REFUSALS, Request
 from edgerouter.transactions.sending import Part
 from edgerouter.transactions.upstreams import Upstream
@@ -135,11 +134,10 @@ class InstancesRetrieval:
             return None
 
     async def _bringing(self, errand: Errand, *, near: bool) -> Job | None:
-        def suits(syntax: str, made: bool) -> bool:
-            form = (DICOM, syntax)
-            return fitting(self._request.wanted, [form], [form] if made else ()) is not None
-
-        return await self._request.provisions.bringing(errand.archive.name, errand.resource, suits, near=near)
+        request, resource = self._request, errand.resource
+        return await request.provisions.bringing(
+            errand.archive.name, resource, request.wanted, lambda syntax: (DICOM, syntax), near=near
+        )
 
     async def _assembled(self, errand: Errand, sources: Sequence[Source], stack: AsyncExitStack) -> "Coming":
         """The first part is here. Raises errors.UpstreamError, and leaves nothing in `stack` then."""

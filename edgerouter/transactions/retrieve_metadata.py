@@ -34,9 +34,7 @@ class MetadataRetrieval:
         if self._is_unsayable(upstream):
             return None
         archive = request.provisions.archives[upstream]
-        described = await look_up.described(upstream, resource)
-        if described is None and await self._describing.complete(archive, resource, look_up):
-            described = await look_up.described(upstream, resource)
+        described = await self._describing.rows(archive, resource, look_up)
         if described is None:
             return None
         request.cache.catalog.touch(upstream, resource.study or "")

@@ -51,16 +51,13 @@ class PixelsRetrieval:
 
     async def fetched(self, archive: Upstream) -> Reply:
         request, resource = self._request, self._whole.resource
-        unsuitable = Unsuitable("The pixels are not to be had from what is kept.", upstream=archive.name)
+        lacking = "The pixels are not to be had from what is kept."
         if resource.level is not Level.INSTANCE:
-            raise unsuitable
+            raise Unsuitable(lacking, upstream=archive.name)
         units = await self._instances.brought(archive)
         member = (resource.series or "", resource.instance or "")
         frames = await self._frames([member], {member: [unit_of(unit) for unit in units]})
-        reply = await request.hit(frames, request.brought(archive.name)) if frames else None
-        if reply is None:
-            raise unsuitable
-        return reply
+        return await request.hit_of_brought(frames, archive, lacking)
 
     async def _frames(
         self, members: Sequence[Member], held: Mapping[Member, Sequence[Held]]

@@ -13,7 +13,6 @@ from edgerouter.dicomweb.resource import Kind, Level, Resource
 from edgerouter.http.reply import Reply
 from edgerouter.transactions.derived import Derived, unit_of
 from edgerouter.transactions.describing import WORD
-from edgerouter.transactions.fetch import Unsuitable
 from edgerouter.transactions.held import LookUp
 from edgerouter.transactions.hits import Label
 from edgerouter.transactions.pixels import choose, frames_of
@@ -64,10 +63,7 @@ class ValueRetrieval:
         request = self._request
         held = [unit_of(unit) for unit in await self._instances.brought(archive)]
         units = await cut(request, self._values, held, self._where)
-        reply = await request.hit(units, request.brought(archive.name)) if units else None
-        if reply is None:
-            raise Unsuitable("The value is not in what is kept.", upstream=archive.name)
-        return reply
+        return await request.hit_of_brought(units, archive, "The value is not in what is kept.")
 
 
 async def cut(request: Request, values: Values, held: Sequence[Held], where: str) -> Sequence[Derived]:

@@ -9,7 +9,6 @@ of pydicom, or those that the file was made of.
 
 import random
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 from edgerouter.dicom.syntaxes import IMPLICIT_LITTLE_ENDIAN, transfer_syntax
 from tests.scenarios.shapes import SHAPES
 from tests.support.archives import Edge, edge_over
-from tests.support.doors import DICOM_AS_STORED, OCTETS, OCTETS_AS_STORED, Door, Reply
+from tests.support.doors import DICOM_AS_STORED, OCTETS, OCTETS_AS_STORED, Door, Reply, until_hit
 from tests.support.orthanc import Orthanc
 from tests.support.samples import Sample, one_of_each, wheel_samples
 
@@ -99,13 +98,7 @@ def ground() -> Iterator[Ground]:
 
 def hold(door: Door, sample: Sample) -> None:
     """Have an instance kept."""
-    for _ in range(200):
-        reply = door.ask(sample.resource, DICOM_AS_STORED)
-        if "hit" in (reply.get("cache-status") or ""):
-            return
-        assert reply.status == 200, sample.path.name
-        time.sleep(0.01)
-    raise AssertionError(f"{sample.path.name} is not kept")
+    until_hit(lambda: door.ask(sample.resource, DICOM_AS_STORED), sample.path.name)
 
 
 def told_apart(folder: Path, samples: list[Sample]) -> Iterator[Sample]:

@@ -3,11 +3,10 @@
 import json
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from tests.support.archives import Archives
-from tests.support.doors import Door, Reply
+from tests.support.doors import Door, Reply, until_hit
 
 _LIMIT = 30  # seconds
 
@@ -53,13 +52,8 @@ def asked(door: Door, archives: Archives, name: str, path: str, options: tuple[s
 
 
 def until_held(door: Door, archives: Archives, name: str, path: str, options: tuple[str, ...]) -> None:
-    """Ask until the answer is a hit: what came is a unit some moments after its last byte has left."""
-    for _ in range(200):
-        reply = asked(door, archives, name, path, options)
-        if "edgerouter; hit" in (reply.get("cache-status") or ""):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{path} is not kept")
+    """Ask until the answer is a hit."""
+    until_hit(lambda: asked(door, archives, name, path, options), path)
 
 
 def content(door: Door, reply: Reply) -> object:

@@ -8,6 +8,7 @@ import gzip
 import http.client
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -60,6 +61,17 @@ class Reply:
         _, *parts = (b"\r\n" + self.body).split(b"\r\n--" + boundary[1].encode())
         assert parts[-1].startswith(b"--"), "the closing boundary is missing"
         return [_part(part) for part in parts[:-1]]
+
+
+def until_hit(ask: Callable[[], Reply], what: str) -> None:
+    """Ask until the answer is a hit: what came is a unit some moments after its last byte has left."""
+    for _ in range(200):
+        reply = ask()
+        if "edgerouter; hit" in (reply.get("cache-status") or ""):
+            return
+        assert reply.status == 200, what
+        time.sleep(0.01)
+    raise AssertionError(f"{what} is not kept")
 
 
 def _part(text: bytes) -> Part:

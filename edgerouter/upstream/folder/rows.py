@@ -12,18 +12,14 @@ from edgerouter.dicomweb.result_plan import (
     MODALITIES,
     PATH,
     RETRIEVE_URL,
-    SERIES_INSTANCES,
-    STUDY_INSTANCES,
-    STUDY_SERIES,
     TOLD,
     TOLD_BY_ARCHIVE,
     Plan,
-    Row,
-    attribute,
 )
+from edgerouter.dicomweb.rows import SERIES_INSTANCES, STUDY_INSTANCES, STUDY_SERIES, Tags, said
 from edgerouter.upstream.folder.index import Candidate, Texts
 
-_decoder = msgspec.json.Decoder(Row)
+_decoder = msgspec.json.Decoder(Tags)
 
 
 def row(
@@ -33,7 +29,7 @@ def row(
     candidate: Candidate,
     study: Candidate | None,
     wanted: frozenset[str] | None = None,
-) -> Row:
+) -> Tags:
     """What is known of a candidate of the archive at `base`; `study` is its study, where the plan needs that.
 
     With `wanted`, these tags are known if there is anything to know, and others need not be."""
@@ -47,20 +43,20 @@ def row(
     return found
 
 
-def _archived(base: str, plan: Plan, texts: Texts, candidate: Candidate, study: Candidate | None) -> Row:
+def _archived(base: str, plan: Plan, texts: Texts, candidate: Candidate, study: Candidate | None) -> Tags:
     """What only the archive knows."""
-    found: Row = {AVAILABILITY: attribute("CS", "ONLINE")}
+    found: Tags = {AVAILABILITY: said("CS", "ONLINE")}
     whole = candidate if plan.level is Level.STUDY else study
     if whole:
-        found[MODALITIES] = attribute("CS", *whole.modalities)
-        found[STUDY_SERIES] = attribute("IS", whole.series)
-        found[STUDY_INSTANCES] = attribute("IS", whole.instances)
+        found[MODALITIES] = said("CS", *whole.modalities)
+        found[STUDY_SERIES] = said("IS", whole.series)
+        found[STUDY_INSTANCES] = said("IS", whole.instances)
     if plan.level is Level.SERIES:
-        found[SERIES_INSTANCES] = attribute("IS", candidate.instances)
+        found[SERIES_INSTANCES] = said("IS", candidate.instances)
     parts = (texts.study_row, texts.series_row, texts.instance_row)[: len(plan.reach)]
     named = ((word, _decoder.decode(part)[tag]) for (word, tag), part in zip(PATH, parts, strict=False))
     path = "".join(f"/{word}/{_uid(attribute)}" for word, attribute in named)
-    return found | {RETRIEVE_URL: attribute("UR", base + path)}
+    return found | {RETRIEVE_URL: said("UR", base + path)}
 
 
 def _uid(attribute: msgspec.Raw) -> str:

@@ -8,8 +8,9 @@ from edgerouter.dicomweb.levels import has
 from edgerouter.dicomweb.media import XML
 from edgerouter.dicomweb.query import Match
 from edgerouter.dicomweb.resource import Resource, Transaction
-from edgerouter.dicomweb.result_plan import INSTANCE_UID, SERIES_UID, STUDY_UID, Plan, Row, plan, shown
+from edgerouter.dicomweb.result_plan import Plan, plan, shown
 from edgerouter.dicomweb.row_test import RowTest, is_exact, row_test
+from edgerouter.dicomweb.rows import INSTANCE, SERIES, STUDY, Tags
 from edgerouter.http.fields import Fields
 from edgerouter.upstream.folder.answer import FolderAnswer, empty
 from edgerouter.upstream.folder.datasets import Batches, datasets
@@ -21,9 +22,9 @@ from edgerouter.upstream.seam import Outbound
 MAX_RESULTS = 5000  # of one answer
 _BATCH = 128  # files looked at before others get a turn at the index
 _UIDS: dict[tuple[str, ...], str] = {
-    (STUDY_UID,): "study",
-    (SERIES_UID,): "series",
-    (INSTANCE_UID,): "instance",
+    (STUDY,): "study",
+    (SERIES,): "series",
+    (INSTANCE,): "instance",
 }
 
 
@@ -74,7 +75,7 @@ def _shown(index: Index, base: str, planned: Plan, batch: Sequence[Candidate]) -
 
 def _rows(
     index: Index, base: str, planned: Plan, batch: Sequence[Candidate], wanted: frozenset[str] | None = None
-) -> Iterator[tuple[Candidate, Row]]:
+) -> Iterator[tuple[Candidate, Tags]]:
     """The candidates whose files are still known, with all that their rows may tell, or what is wanted."""
     studies = index.studies({one.study for one in batch}) if planned.needs_study else {}
     for candidate, texts in zip(batch, index.texts(one.id for one in batch), strict=True):

@@ -178,7 +178,7 @@ async def test_a_bad_request_behind_a_good_one_is_refused_in_its_turn() -> None:
 
 async def test_a_head_that_does_not_arrive_in_time_is_answered_408() -> None:
     app = Recorder()
-    async with listening(app, limits=Limits(head_timeout=0.1)) as edge, RawClient(edge.port) as client:
+    async with listening(app, limits=Limits(head_timeout=1.0)) as edge, RawClient(edge.port) as client:
         await client.send(b"GET / HTTP/1.1\r\nHost: ")
         response = await client.response()
 
@@ -189,7 +189,7 @@ async def test_a_head_that_does_not_arrive_in_time_is_answered_408() -> None:
 
 
 async def test_the_next_head_on_a_connection_has_its_own_deadline() -> None:
-    async with listening(Recorder(), limits=Limits(head_timeout=0.1)) as edge, RawClient(edge.port) as client:
+    async with listening(Recorder(), limits=Limits(head_timeout=1.0)) as edge, RawClient(edge.port) as client:
         assert (await client.ask("/")).status == 200
         await client.send(b"G")
         assert (await client.response()).status == 408
@@ -197,7 +197,7 @@ async def test_the_next_head_on_a_connection_has_its_own_deadline() -> None:
 
 async def test_a_client_that_trickles_a_head_does_not_gain_time() -> None:
     async with (
-        listening(Recorder(), limits=Limits(head_timeout=0.15)) as edge,
+        listening(Recorder(), limits=Limits(head_timeout=1.0)) as edge,
         RawClient(edge.port) as client,
     ):
         await client.send(b"GET / HTTP/1.1\r\n")
